@@ -1,0 +1,76 @@
+# Yijian. `make` alone lists what there is.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+ARGS ?=
+
+# Where a system package is missing and cannot be installed, packages.sh says so and we go on: without Mosquitto
+# Yijian still takes presses by HTTP and serial lines, and tests that need it fail and say why.
+
+# What make makes has no business in the repository.
+NOT_OURS := (^|/)(node_modules|__pycache__|\.venv|\.venv-tools|dist|build|data)/|\.(pyc|sqlite|sqlite-wal|sqlite-shm|whl|so)$$|(^|/)bench-report\.json$$
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## install what running needs; the command is then .venv/bin/yijian
+	@config/setup/environment.sh run
+	@config/setup/packages.sh mosquitto || true
+
+.PHONY: run
+run: install ## install, then everything in one process with a simulated town
+	@exec .venv/bin/yijian run --demo $(ARGS)
+
+.PHONY: install-dev
+install-dev:
+	@config/setup/environment.sh dev
+	@config/setup/packages.sh mosquitto mosquitto-clients || true
+
+.PHONY: test
+test: install-dev ## install what testing needs too, then every test (ARGS="-k word" for some)
+	@.venv/bin/python -m pytest $(ARGS)
+
+.PHONY: check
+check: ## format, lint, strict types, import rules, generated documents up to date
+	@config/setup/environment.sh dev
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/python -m config.document --check
+	@PATH="$$PATH:.venv-tools/bin"; ! command -v uv >/dev/null || uv lock --check --offline --quiet \
+		|| { echo "uv.lock does not fit pyproject.toml: make lock" >&2; exit 1; }
+	@if git rev-parse --is-inside-work-tree >/dev/null 2>&1 && git ls-files | grep -E '$(NOT_OURS)'; then \
+		echo "The files above are made, not written: take them out of the repository." >&2; exit 1; fi
+
+.PHONY: format
+format: ## lay the code out, and repair what the linter can
+	@config/setup/environment.sh dev
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+.PHONY: docs
+docs: ## write the generated documents anew
+	@config/setup/environment.sh dev
+	@.venv/bin/python -m config.document
+
+.PHONY: bench
+bench: install-dev ## the benchmarks: bench-report.json and a table (ARGS="--quick" for a first look)
+	@.venv/bin/python tests/bench/run.py $(ARGS)
+
+.PHONY: lock
+lock: ## write uv.lock anew after a change of dependencies in pyproject.toml
+	@config/setup/environment.sh dev
+	@PATH="$$PATH:.venv-tools/bin" uv lock $(ARGS)
+
+.PHONY: clean
+clean: ## remove what make made; never the data folder
+	@rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	@rm -rf bench-report.json *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

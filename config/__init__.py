@@ -1,0 +1,1 @@
+"""Settings, log set-up, default policies, and the doors for time, ids and chance."""

@@ -1,0 +1,131 @@
+"""The one list of settings: name, default, how it is read, and what it says. Everything else is made from it.
+
+`settings.load` reads by it; `docs/settings.md` and `config/yijian.toml` are printed from it (`config/document.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from config import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting. `default` is text as the environment would give it; empty = none."""
+
+    name: str  #: its dotted name in the file
+    env: str  #: the environment variable that beats the file
+    default: str
+    read: Callable[[object], Any]
+    example: str  #: for the documented file, where there is no default
+    says: str
+
+    @property
+    def field(self) -> str:
+        """Its name in Settings."""
+        return _FIELDS.get(self.name, self.name)
+
+
+_FIELDS = {"demo.speed": "speed"}
+
+KEYS: tuple[Key, ...] = (
+    Key(
+        "data",
+        "YIJIAN_DATA",
+        "./data",
+        reading.folder,
+        "",
+        "The folder with everything that must not be lost: database, broker state. One process at a time.",
+    ),
+    Key(
+        "database",
+        "YIJIAN_DATABASE",
+        "",
+        reading.database_url,
+        "sqlite:////var/lib/yijian/yijian.sqlite",
+        "The database. Without it: `yijian.sqlite` in the data folder.",
+    ),
+    Key(
+        "http",
+        "YIJIAN_HTTP",
+        "127.0.0.1:12349",
+        reading.address_or_free_port,
+        "",
+        "Where the API listens, `host:port`. Port 0 takes a free one; the `ready` line names it.",
+    ),
+    Key(
+        "mqtt",
+        "YIJIAN_MQTT",
+        "",
+        reading.mqtt_url,
+        "mqtt://user:password@broker:1883",
+        "An outside MQTT broker, `mqtt://` or, with TLS, `mqtts://` (a CA of your own: `?ca=/path/of/ca.pem`). "
+        "Without it: the embedded one, a Mosquitto of our own.",
+    ),
+    Key(
+        "mqtt_listen",
+        "YIJIAN_MQTT_LISTEN",
+        "127.0.0.1:1883",
+        reading.address,
+        "",
+        "Where the embedded broker listens, `host:port`.",
+    ),
+    Key(
+        "mqtt_anonymous",
+        "YIJIAN_MQTT_ANONYMOUS",
+        "false",
+        reading.flag,
+        "",
+        "Whether devices may come to the embedded broker without a password. `true` only where it listens on "
+        "loopback; `--demo` sets it there.",
+    ),
+    Key(
+        "admin_token",
+        "YIJIAN_ADMIN_TOKEN",
+        "",
+        reading.token,
+        "a long random text",
+        "An API token with every right, for the first steps. Better in the environment than in a file.",
+    ),
+    Key(
+        "district",
+        "YIJIAN_DISTRICT",
+        "",
+        reading.readable_file,
+        "district.json",
+        "A district file to load at every start: merged by id into what is there.",
+    ),
+    Key(
+        "log",
+        "YIJIAN_LOG",
+        "console",
+        reading.one_of(("console", "json")),
+        "",
+        "How the log on standard error is written: `console` (key=value) or `json`.",
+    ),
+    Key(
+        "private_targets",
+        "YIJIAN_PRIVATE_TARGETS",
+        "false",
+        reading.flag,
+        "",
+        "Whether webhooks and gateways may point at loopback and private addresses. `--demo` sets it for loopback.",
+    ),
+    Key(
+        "demo.speed",
+        "YIJIAN_DEMO_SPEED",
+        "1",
+        reading.number(0.1, 1000),
+        "",
+        "How many times faster than life the simulated town of `--demo` goes.",
+    ),
+)
+
+#: Read by the command line itself, before any file.
+OTHER_ENVIRONMENT: dict[str, str] = {
+    "YIJIAN_DEBUG": "`1`: log at level debug, and show the traceback of an unexpected error. Tracebacks and debug "
+    "lines may hold what people typed: never in production.",
+}

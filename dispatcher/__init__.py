@@ -1,0 +1,1 @@
+"""The dispatcher 调度: what was asked, what was decided, and who is told."""

@@ -1,0 +1,258 @@
+"""The console's web application: the table of endpoints made into routes, with what all of them share around it.
+
+    app = make_app(rooms, Options(tokens=tokens))
+    runner = make_runner(app)                       # nothing that was sent is ever in a log
+
+    request -> known? (401) -> allowed? (403) -> read (413, 408) -> understood (400) -> the endpoint -> JSON
+
+Whatever goes wrong on the way is a Problem, and nobody else's request notices.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import hdrs, web
+
+from dispatcher.console import calls, district, health, openapi, pages, register, signals, steps, stream
+from dispatcher.console.access import Access, Scope
+from dispatcher.console.endpoint import Answer, Ask, Endpoint, Part
+from dispatcher.console.metering import REQUESTS, SECONDS
+from dispatcher.console.problems import Problem, again_later, wrong
+from dispatcher.console.reading import bearer, members, read, shaped
+from dispatcher.console.replies import Replies, fingerprint
+from dispatcher.console.rooms import Rooms
+from dispatcher.console.tokens import Tokens
+from dispatcher.store import StoreUnavailable
+
+API = "/api/v1"
+
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+_encode = msgspec.json.Encoder().encode
+_log = structlog.get_logger()
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How this process serves. `demo_token`: handed to a visitor on loopback, so that a demo needs no typing."""
+
+    tokens: Tokens
+    parts: frozenset[Part] = frozenset(Part)
+    demo_token: str = field(default="", repr=False)
+    version: str = "0.1.0"
+    stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
+
+
+def table(streams: stream.Streams | None = None) -> tuple[Endpoint, ...]:
+    """Every endpoint there is."""
+    return (
+        *signals.ENDPOINTS,
+        *calls.ENDPOINTS,
+        *steps.ENDPOINTS,
+        *(stream.endpoints(streams) if streams is not None else ()),
+        *register.ENDPOINTS,
+        *district.ENDPOINTS,
+    )
+
+
+def make_app(rooms: Rooms, options: Options) -> web.Application:
+    """The application; serve it with `make_runner`."""
+    streams = stream.Streams(rooms.feed, options.tokens, options.stream)
+    endpoints = [endpoint for endpoint in table(streams) if endpoint.part in options.parts]
+    # The bound of the body is each endpoint's own (`read`); aiohttp's must not be in its way.
+    app = web.Application(middlewares=[_answered], client_max_size=0)
+    door = _Door(rooms, options)
+    for endpoint in endpoints:
+        app.router.add_route(endpoint.method, API + endpoint.path, door.route(endpoint), name=endpoint.name)
+    app.add_routes(health.routes(rooms))
+    if Part.DISPATCHER in options.parts:
+        document = _encode(openapi.document(endpoints, API, options.version))
+        app.add_routes(pages.routes(document, demo_token=options.demo_token))
+    app.on_response_prepare.append(_secured)
+
+    async def closing(_app: web.Application) -> None:
+        streams.close()
+
+    app.on_shutdown.append(closing)
+    return app
+
+
+class _Quiet(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's own complaints without what they are about: a header that is no header may be somebody's token."""
+
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        error = kwargs.pop("exc_info", None)
+        name = type(error).__name__ if isinstance(error, BaseException) else "see the counters"
+        return f"{msg} ({name})", kwargs
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """A runner that logs no request: no path with its query, no header, no body."""
+    quiet: Any = _Quiet(logging.getLogger("aiohttp.server"), {})
+    return web.AppRunner(app, access_log=None, logger=quiet, handle_signals=False, shutdown_timeout=5.0)
+
+
+class _Door:
+    """What stands before every endpoint."""
+
+    def __init__(self, rooms: Rooms, options: Options) -> None:
+        self._rooms = rooms
+        self._tokens = options.tokens
+        self._replies = Replies(rooms.store, rooms.clock)
+
+    def route(self, endpoint: Endpoint) -> _Handler:
+        """The endpoint as aiohttp wants it."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            access = await self._known(request)
+            if access.role not in endpoint.roles:
+                raise Problem(403, f"a {access.role} token may not do that")
+            ask = await self._ask(endpoint, request, access)
+            if endpoint.keyed and ask.key_given:
+                return await self._once(endpoint, ask)
+            return _response(await endpoint.handle(ask))
+
+        return handle
+
+    async def _known(self, request: web.Request) -> Access:
+        secret = bearer(request)
+        access = None if secret is None else await self._tokens.lookup(secret)
+        if access is None:
+            error = "" if secret is None else ', error="invalid_token"'
+            detail = (
+                "a token is needed: Authorization: Bearer …"
+                if secret is None
+                else "nobody is known by that token"
+            )
+            raise Problem(401, detail, headers={"WWW-Authenticate": f'Bearer realm="yijian"{error}'})
+        return access
+
+    async def _ask(self, endpoint: Endpoint, request: web.Request, access: Access) -> Ask:
+        given = request.headers.get("Idempotency-Key") if endpoint.writes else None
+        if given is not None and not _KEY.fullmatch(given):
+            raise wrong("Idempotency-Key", "1 to 128 printable ASCII characters without spaces are needed")
+        ask = Ask(
+            request=request,
+            rooms=self._rooms,
+            access=access,
+            scope=Scope(access, self._rooms.register.rolls),
+            path=request.match_info,
+            query=_query(endpoint, request),
+            key=given or self._rooms.ids.new("q"),
+            key_given=given is not None,
+        )
+        if endpoint.body is None:
+            return ask
+        ask.raw = await read(request, endpoint.bytes_max)
+        if endpoint.path == "/district":
+            return ask  # so large that it is read where all its errors are found
+        ask.members = members(ask.raw, optional=endpoint.body_optional)
+        if isinstance(endpoint.body, type) and endpoint.method == "POST":
+            ask.body = shaped(ask.members, endpoint.body)
+        return ask
+
+    async def _once(self, endpoint: Endpoint, ask: Ask) -> web.StreamResponse:
+        """A write that the desk does not decide, done once for its key."""
+        request = fingerprint(ask.request.method, ask.request.path, ask.raw)
+        async with self._replies.one_at_a_time(ask.access.id, ask.key):
+            found = await self._replies.find(ask.access.id, ask.key, request)
+            if found is not None:
+                status, body = found
+                return web.Response(status=status, body=body or None, content_type="application/json")
+            response = _response(await endpoint.handle(ask))
+            if isinstance(response, web.Response):
+                body = response.body if isinstance(response.body, bytes) else b""
+                await self._replies.keep(ask.access.id, ask.key, request, response.status, body)
+            return response
+
+
+def _query(endpoint: Endpoint, request: web.Request) -> Mapping[str, Any]:
+    known = {query.name: query for query in endpoint.query}
+    found: dict[str, Any] = {}
+    for name, text in request.query.items():
+        if name not in known:
+            raise wrong(name[:64], "is not known here")
+        if name in found:
+            raise wrong(name, "is given twice")
+        if text:
+            found[name] = known[name].read(text)
+    return found
+
+
+def _response(answer: Answer | web.StreamResponse) -> web.StreamResponse:
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    if answer.body is None:
+        return web.Response(status=answer.status, headers=answer.headers)
+    return web.Response(
+        status=answer.status,
+        body=_encode(answer.body),
+        content_type=answer.content_type,
+        headers=answer.headers,
+    )
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Every request has an answer, every error is a Problem, and all are counted."""
+    started = time.perf_counter()
+    operation = request.match_info.route.name or "page"
+    status = 500
+    try:
+        response = await handler(request)
+        status = response.status
+    except Problem as problem:
+        status = problem.status
+        response = problem.response()
+    except web.HTTPException as error:
+        status = error.status
+        if status < 400:
+            raise
+        headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
+        detail = {404: "there is nothing at this address", 405: "not with this method"}.get(
+            status, error.reason
+        )
+        response = Problem(status, detail, headers=headers).response()
+    except StoreUnavailable:
+        status = 503
+        response = again_later("nothing can be stored or read just now").response()
+    except Exception:  # noqa: BLE001 - the edge of this room
+        # We are wrong. The answer says so, the log says where, neither says what was sent.
+        _log.exception("request_failed", operation=operation)
+        response = Problem(500, "this is our fault; it is written down").response()
+    REQUESTS.labels(operation, str(status)).inc()
+    if operation != "streamEvents":
+        SECONDS.labels(operation).observe(time.perf_counter() - started)
+    return response
+
+
+#: What a page of ours may load and do: only what we serve, nothing from elsewhere, in nobody's frame.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+async def _secured(_request: web.Request, response: web.StreamResponse) -> None:
+    headers = response.headers
+    headers["Server"] = "yijian"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers.setdefault("Cache-Control", "no-store")
+    if response.content_type == "text/html":
+        for name, value in _PAGE_HEADERS.items():
+            headers[name] = value

@@ -1,0 +1,95 @@
+"""The pages: a small console at `/`, the API's description and its browser. Files of `web/`, read once, no build.
+
+`/demo-login` hands the demo's token to a visitor on this very machine, and to nobody else: the connection must come
+from loopback, the Host must be loopback too (a name that somebody rebinds to 127.0.0.1 is not), no proxy stands between,
+and no other page asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from importlib import resources
+
+import msgspec
+from aiohttp import web
+
+from dispatcher.console.problems import Problem
+
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+
+
+def routes(document: bytes, *, demo_token: str) -> list[web.RouteDef]:
+    """Everything that is no endpoint of the API."""
+    files = {
+        entry.name: entry.read_bytes()
+        for entry in resources.files("dispatcher.console").joinpath("web").iterdir()
+        if entry.name.endswith(tuple(_TYPES))
+    }
+
+    async def demo_login(request: web.Request) -> web.Response:
+        if not demo_token or not _at_this_machine(request):
+            raise Problem(404, "there is nothing at this address")
+        return web.Response(body=msgspec.json.encode({"token": demo_token}), content_type="application/json")
+
+    async def described(request: web.Request) -> web.StreamResponse:
+        return _file(request, "openapi.json", document, "application/json")
+
+    async def console(request: web.Request) -> web.StreamResponse:
+        return _file(request, "index.html", files["index.html"])
+
+    async def docs(request: web.Request) -> web.StreamResponse:
+        return _file(request, "docs.html", files["docs.html"])
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in files:
+            raise Problem(404, "there is nothing at this address")
+        return _file(request, name, files[name])
+
+    return [
+        web.get("/", console),
+        web.get("/web/{name}", file),
+        web.get("/api/v1/openapi.json", described),
+        web.get("/api/v1/docs", docs),
+        web.get("/demo-login", demo_login),
+    ]
+
+
+def _file(request: web.Request, name: str, content: bytes, content_type: str = "") -> web.Response:
+    tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if tag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return web.Response(
+        body=content,
+        content_type=content_type or _TYPES[name[name.rindex(".") :]],
+        charset="utf-8",
+        headers=headers,
+    )
+
+
+def _at_this_machine(request: web.Request) -> bool:
+    """Whether somebody on this machine asks, from this very page or by hand."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    return _loopback(request.remote or "") and _loopback(_host(request.headers.get("Host", "")))
+
+
+def _host(header: str) -> str:
+    """The host of a Host header, without its port and brackets."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
+
+
+def _loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

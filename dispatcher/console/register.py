@@ -1,0 +1,356 @@
+"""The register through the door: stations, residents, devices, staff, areas, webhooks, policies.
+
+`PUT` takes what `GET` gave. Reading is bound by scope, writing is for the district; the rules about what hangs together
+are the register's own (`dispatcher.core.district_check`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from devices.signal import Key
+from dispatcher.console.access import STAFFED, WHOLE
+from dispatcher.console.endpoint import DISTRICT, PAGING, Answer, Ask, Endpoint, Query
+from dispatcher.console.problems import Problem, not_found, wrong
+from dispatcher.console.rooms import InUse, WrongInput
+from dispatcher.console.shapes import listed
+from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
+from dispatcher.core.roll import Item, Roll
+
+_CURSOR_CHARACTERS_MAX = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of thing in the register: its section in the district file, its shape, what its lists can be asked by."""
+
+    section: str
+    shape: Any
+    one: str
+    zh: str
+    readers: frozenset[Role] = STAFFED
+    id_name: str = "id"
+    asked_by: tuple[str, ...] = ()
+
+
+_BY = {
+    "area": Query("area", "in this area or below it"),
+    "resident": Query("resident", "of this resident"),
+    "station": Query("station", "of this station"),
+}
+
+KINDS = (
+    Kind("stations", Station, "Station", "站点", asked_by=("area",)),
+    Kind("residents", Resident, "Resident", "老人", asked_by=("area",)),
+    Kind("devices", Device, "Device", "设备", asked_by=("area", "resident")),
+    Kind("staff", Staff, "Staff", "人员", asked_by=("area", "station")),
+    Kind("areas", Area, "Area", "区域", id_name="code", asked_by=("area",)),
+    # With their secrets: `PUT` takes what `GET` gave. So only for those who may write them.
+    Kind("webhooks", Webhook, "Webhook", "推送地址", readers=WHOLE),
+)
+
+
+def wrong_input(error: WrongInput, prefix: str = "") -> Problem:
+    """400 with every error and its path; `field` is the first."""
+    errors = [{"path": f"{prefix}{wrong.path}", "error": wrong.error} for wrong in error.errors]
+    first = errors[0] if errors else {"path": "", "error": "wrong"}
+    return Problem(400, f"{first['path']}: {first['error']}", field=first["path"], errors=errors)
+
+
+class _Sorted:
+    """The ids of a section in order, made once for each version of a roll."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], tuple[int, list[str]]] = {}
+
+    def ids(self, roll: Roll, section: str) -> list[str]:
+        key = (roll.district.code, section)
+        made = self._made.get(key)
+        if made is None or made[0] != roll.version:
+            made = self._made[key] = (roll.version, sorted(getattr(roll, section)))
+        return made[1]
+
+
+_SORTED = _Sorted()
+
+
+def cursor_of(item_id: str) -> str:
+    """Where a list goes on after this id; opaque to others."""
+    return base64.urlsafe_b64encode(item_id.encode()).decode().rstrip("=")
+
+
+def after_cursor(cursor: str | None) -> str:
+    """The id a cursor stands for. Raises Problem 400."""
+    if cursor is None:
+        return ""
+    try:
+        item_id = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (ValueError, binascii.Error):
+        raise wrong("cursor", "is none that we gave") from None
+    if cursor_of(item_id) != cursor or len(cursor) > _CURSOR_CHARACTERS_MAX:
+        raise wrong("cursor", "is none that we gave")
+    return item_id
+
+
+def _found(ask: Ask, kind: Kind, roll: Roll) -> Iterator[Item]:
+    """What of a section is in sight and asked for, from the cursor on."""
+    ids = _SORTED.ids(roll, kind.section)
+    items: dict[str, Item] = getattr(roll, kind.section)
+    fits = _fits(ask, roll)
+    for place in range(bisect_right(ids, after_cursor(ask.cursor)), len(ids)):
+        item = items[ids[place]]
+        if fits(item) and ask.scope.sees_item(roll, item):
+            yield item
+
+
+def _fits(ask: Ask, roll: Roll) -> Callable[[Item], bool]:
+    area = ask.query.get("area")
+    others = {name: ask.query[name] for name in ("resident", "station") if name in ask.query}
+
+    def fits(item: Item) -> bool:
+        if any(getattr(item, name) != value for name, value in others.items()):
+            return False
+        return area is None or roll.within(_area_of(roll, item), area)
+
+    return fits
+
+
+def _area_of(roll: Roll, item: Item) -> str:
+    match item:
+        case Area():
+            return item.code
+        case Device():
+            resident = roll.residents.get(item.resident)
+            return resident.area if resident is not None else ""
+        case Staff() if not item.area:
+            station = roll.stations.get(item.station)
+            return station.area if station is not None else ""
+    return item.area
+
+
+def _listing(kind: Kind) -> Callable[[Ask], Any]:
+    async def listing(ask: Ask) -> Answer:
+        found: list[Item] = []
+        for item in _found(ask, kind, ask.roll()):
+            if len(found) == ask.limit:
+                return Answer({"items": found, "next": cursor_of(getattr(found[-1], kind.id_name))})
+            found.append(item)
+        return Answer({"items": found, "next": None})
+
+    return listing
+
+
+def in_sight(ask: Ask, section: str, item_id: str) -> tuple[Roll, Any]:
+    """An item of the register and its district, where the asker may see it. Raises Problem 404."""
+    roll = ask.scope.rolls.roll_of(section, item_id)
+    if roll is not None:
+        item = getattr(roll, section)[item_id]
+        if ask.scope.sees_item(roll, item):
+            return roll, item
+    raise not_found({kind.section: kind.one.lower() for kind in KINDS}[section])
+
+
+def _getting(kind: Kind) -> Callable[[Ask], Any]:
+    async def get(ask: Ask) -> Answer:
+        return Answer(in_sight(ask, kind.section, ask.path[kind.id_name])[1])
+
+    return get
+
+
+def _putting(kind: Kind) -> Callable[[Ask], Any]:
+    async def put(ask: Ask) -> Answer:
+        item_id = ask.path[kind.id_name]
+        home = ask.scope.rolls.roll_of(kind.section, item_id)
+        roll = home if home is not None and "district" not in ask.query else ask.roll()
+        if not ask.scope.sees_district(roll) or (home is not None and not ask.scope.sees_district(home)):
+            raise Problem(403, "this is outside your scope")
+        try:
+            item, new = await ask.rooms.register.put(kind.section, ask.members, item_id, roll.district.code)
+        except WrongInput as error:
+            raise wrong_input(error) from None
+        return Answer(item, 201 if new else 200)
+
+    return put
+
+
+def _deleting(kind: Kind) -> Callable[[Ask], Any]:
+    async def delete(ask: Ask) -> Answer:
+        roll, _item = in_sight(ask, kind.section, ask.path[kind.id_name])
+        try:
+            await ask.rooms.register.delete(kind.section, ask.path[kind.id_name], roll.district.code)
+        except InUse as error:
+            raise Problem(409, str(error), call=error.call) from None
+        except WrongInput as error:
+            errors = [{"path": wrong.path, "error": wrong.error} for wrong in error.errors]
+            raise Problem(409, str(error), errors=errors) from None
+        return Answer(None, 204)
+
+    return delete
+
+
+# ── policies: by key, and there always is one ──────────────────────────────────────────────────────────────────────────
+
+
+def _policy(roll: Roll, key: str) -> dict[str, Any]:
+    return {"key": key, **msgspec.to_builtins(roll.policy(Key(key)))}
+
+
+def _key(ask: Ask) -> Key:
+    try:
+        return Key(ask.path["key"])
+    except ValueError:
+        raise not_found("key") from None
+
+
+async def _policies(ask: Ask) -> Answer:
+    roll = ask.roll()
+    return Answer({"items": [_policy(roll, key) for key in Key], "next": None})
+
+
+async def _policy_get(ask: Ask) -> Answer:
+    return Answer(_policy(ask.roll(), _key(ask)))
+
+
+async def _policy_put(ask: Ask) -> Answer:
+    key, roll = _key(ask), ask.roll()
+    members = dict(ask.members)
+    if members.pop("key", key) != key:
+        raise wrong("key", "is not the one in the path")
+    try:
+        await ask.rooms.register.put("policies", members, key, roll.district.code)
+    except WrongInput as error:
+        raise wrong_input(error) from None
+    return Answer(_policy(roll, key))
+
+
+async def _policy_delete(ask: Ask) -> Answer:
+    key, roll = _key(ask), ask.roll()
+    if not await ask.rooms.register.delete("policies", key, roll.district.code):
+        raise not_found("policy: it is the default one")
+    return Answer(None, 204)
+
+
+def _endpoints(kind: Kind) -> Iterator[Endpoint]:
+    path = f"/{kind.section}"
+    item = {"$ref": f"#/components/schemas/{kind.shape.__name__}"}
+    common: dict[str, Any] = {"tag": kind.section}
+    yield Endpoint(
+        method="GET",
+        path=path,
+        name=f"list{kind.section.title()}",
+        en=f"The {kind.section} in your scope, by {kind.id_name}",
+        zh=f"{kind.zh}列表",
+        handle=_listing(kind),
+        roles=kind.readers,
+        query=(*(_BY[name] for name in kind.asked_by), *PAGING, DISTRICT),
+        answer=listed(item),
+        **common,
+    )
+    yield Endpoint(
+        method="GET",
+        path=f"{path}/{{{kind.id_name}}}",
+        name=f"get{kind.one}",
+        en=f"One of the {kind.section}",
+        zh=f"{kind.zh}详情",
+        handle=_getting(kind),
+        roles=kind.readers,
+        answer=kind.shape,
+        **common,
+    )
+    yield Endpoint(
+        method="PUT",
+        path=f"{path}/{{{kind.id_name}}}",
+        name=f"put{kind.one}",
+        en=f"Add or replace one of the {kind.section}",
+        zh=f"新增或更新{kind.zh}",
+        handle=_putting(kind),
+        roles=WHOLE,
+        query=(DISTRICT,),
+        body=kind.shape,
+        answer=kind.shape,
+        statuses={200: "Replaced", 201: "Added"},
+        writes=True,
+        keyed=True,
+        **common,
+    )
+    yield Endpoint(
+        method="DELETE",
+        path=f"{path}/{{{kind.id_name}}}",
+        name=f"delete{kind.one}",
+        en=f"Take one of the {kind.section} away",
+        zh=f"删除{kind.zh}",
+        handle=_deleting(kind),
+        roles=WHOLE,
+        statuses={204: "Gone", 409: "Something needs it: `call` is the open call that does"},
+        writes=True,
+        keyed=True,
+        **common,
+    )
+
+
+_POLICY: dict[str, Any] = {"tag": "policies"}
+
+ENDPOINTS = (
+    *(endpoint for kind in KINDS for endpoint in _endpoints(kind)),
+    Endpoint(
+        method="GET",
+        path="/policies",
+        name="listPolicies",
+        en="How calls of each key escalate",
+        zh="预案列表",
+        handle=_policies,
+        roles=STAFFED,
+        query=(DISTRICT,),
+        answer=listed({"$ref": "#/components/schemas/Policy"}),
+        **_POLICY,
+    ),
+    Endpoint(
+        method="GET",
+        path="/policies/{key}",
+        name="getPolicy",
+        en="How calls of this key escalate",
+        zh="预案详情",
+        handle=_policy_get,
+        roles=STAFFED,
+        query=(DISTRICT,),
+        answer=Policy,
+        **_POLICY,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/policies/{key}",
+        name="putPolicy",
+        en="Change how calls of this key escalate; open calls keep the policy they were opened with",
+        zh="修改预案（已有呼叫不变）",
+        handle=_policy_put,
+        roles=WHOLE,
+        query=(DISTRICT,),
+        body=Policy,
+        answer=Policy,
+        statuses={200: "Replaced"},
+        writes=True,
+        keyed=True,
+        **_POLICY,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/policies/{key}",
+        name="deletePolicy",
+        en="Go back to the default policy of this key",
+        zh="恢复默认预案",
+        handle=_policy_delete,
+        roles=WHOLE,
+        query=(DISTRICT,),
+        statuses={204: "Gone"},
+        writes=True,
+        keyed=True,
+        **_POLICY,
+    ),
+)

@@ -1,0 +1,223 @@
+"""What the console needs from the other rooms, and nothing else: everything it knows of them is in this file.
+
+`yijian` puts the real rooms in here, tests put fakes. The console asks (`inbox`), looks (`board`, `register`) and
+listens (`feed`); it changes nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from config.doors import Clock, Ids
+from devices.signal import Signal
+from dispatcher.board import CallFilter
+from dispatcher.core.call import Call
+from dispatcher.core.commands import AnyCommand
+from dispatcher.core.district import DistrictFile, Policy
+from dispatcher.core.roll import Item, Rolls
+from dispatcher.feed import PositionUnknown
+from dispatcher.inbox import Decided, Kept, KeyReused, Undecided
+from dispatcher.store import Store
+
+__all__ = [
+    "Board",
+    "CallFilter",
+    "Decided",
+    "Feed",
+    "FeedEvent",
+    "Health",
+    "InUse",
+    "Inbox",
+    "Kept",
+    "KeyReused",
+    "PositionUnknown",
+    "Reader",
+    "Register",
+    "Rooms",
+    "Routing",
+    "Undecided",
+    "Wrong",
+    "WrongInput",
+]
+
+
+class InUse(Exception):  # noqa: N818
+    """An open call needs what was to be deleted. `call` is its id."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(f"the open call {call} needs it")
+        self.call = call
+
+
+class WrongInput(Exception):  # noqa: N818
+    """What was to be registered is wrong: every error with its path."""
+
+    def __init__(self, errors: Sequence[Wrong]) -> None:
+        super().__init__("; ".join(f"{wrong.path}: {wrong.error}" for wrong in errors))
+        self.errors = list(errors)
+
+
+class Wrong(Protocol):
+    """One thing that is wrong: where, and what."""
+
+    @property
+    def path(self) -> str:
+        """Where, e.g. `stations[3].area`."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """What."""
+        ...
+
+
+class Inbox(Protocol):
+    """Where commands and signals go (`dispatcher.inbox`)."""
+
+    async def ask(
+        self,
+        command: AnyCommand,
+        *,
+        call: str | None,
+        district: str,
+        source: str,
+        ref: str,
+        within_seconds: float = 3.0,
+    ) -> Decided:
+        """Store the command, wait for its decision. Raises Undecided, KeyReused, StoreUnavailable."""
+        ...
+
+    async def put(self, arrivals: Sequence[tuple[Signal, int, str]]) -> Sequence[Kept]:
+        """Store (signal, received_us, line) durably, in order. Raises StoreUnavailable, and then none is stored."""
+        ...
+
+    async def call_of(self, stored_id: str, within_seconds: float = 2.0) -> str | None:
+        """The call the signal is in, once the desk has decided; None: not known by then, or no call."""
+        ...
+
+
+class Board(Protocol):
+    """The calls, as they are."""
+
+    async def get(self, call_id: str) -> Call | None:
+        """One call."""
+        ...
+
+    async def page(self, wanted: CallFilter, cursor: str | None, limit: int) -> tuple[list[Call], str | None]:
+        """So many calls, newest first, and where the next ones begin. Raises ValueError on a bad cursor."""
+        ...
+
+    async def view(self, call: Call) -> dict[str, Any]:
+        """The call as the contract shows it, with the resident's details and places filled in."""
+        ...
+
+    async def history(self, call_id: str) -> list[dict[str, Any]]:
+        """Its facts, oldest first, as in the event stream, without the state."""
+        ...
+
+
+class FeedEvent(Protocol):
+    """One fact of the journal, ready to send. `data` is the whole JSON; who may see it follows from the rest."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def data(self) -> bytes: ...  # noqa: D102
+    @property
+    def area(self) -> str | None: ...  # noqa: D102
+    @property
+    def stations(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def call(self) -> Call | None: ...  # noqa: D102
+
+
+class Reader(Protocol):
+    """A place in the journal, nothing more: it holds no events."""
+
+    async def next(self, max_events: int = 200) -> Sequence[FeedEvent]:
+        """The next facts, waiting for them where there are none. Raises PositionUnknown."""
+        ...
+
+
+class Feed(Protocol):
+    """The journal as it grows."""
+
+    async def reader(self, district: str, after: str | None) -> Reader:
+        """Begin after this position ("0": from the beginning, None: from now). Raises PositionUnknown."""
+        ...
+
+
+class Register(Protocol):
+    """Residents, stations, devices, staff, areas, webhooks, policies."""
+
+    @property
+    def rolls(self) -> Rolls:
+        """What is registered, in memory."""
+        ...
+
+    async def put(
+        self, kind: str, members: Mapping[str, Any], item_id: str, district: str
+    ) -> tuple[Item | Policy, bool]:
+        """Add or replace one, as JSON gave it; the item, and whether it is new. `kind` as in the district file.
+
+        Raises WrongInput, StoreUnavailable.
+        """
+        ...
+
+    async def delete(self, kind: str, item_id: str, district: str) -> bool:
+        """Take one away (a policy: back to the default one); False where there was none.
+
+        Raises InUse, WrongInput, StoreUnavailable.
+        """
+        ...
+
+    async def merge(self, content: bytes) -> Mapping[str, int]:
+        """Load a district file, all or nothing; how many of each kind. Raises WrongInput, StoreUnavailable."""
+        ...
+
+    def export(self, district: str) -> DistrictFile:
+        """The district as a file."""
+        ...
+
+    async def duty(self, staff_id: str, on: bool, by: str) -> None:
+        """Somebody goes on or off duty."""
+        ...
+
+    async def test_mode(self, device_ids: Sequence[str], until_us: int, by: str) -> None:
+        """The next press of each of these until then is a test."""
+        ...
+
+
+class Routing(Protocol):
+    """Who would be asked."""
+
+    def __call__(self, resident_id: str, at_us: int) -> Awaitable[list[dict[str, Any]]]:
+        """`{"station","tier","travel_seconds","distance_m","able","reason"}` each, in the order of asking."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is gone (nothing works without it), and what is only degraded."""
+
+    gone: list[str] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """All that the console is wired to."""
+
+    inbox: Inbox
+    board: Board
+    feed: Feed
+    register: Register
+    routing: Routing
+    store: Store
+    clock: Clock
+    ids: Ids
+    health: Callable[[], Health]

@@ -1,0 +1,275 @@
+"""The event stream (contract, section 5): Server-Sent Events, resumable, each reader in its own scope.
+
+A reader holds a cursor into the journal and nothing else. What is ready goes out in one write; the next events are
+asked for only when that write has drained, so a slow reader costs one batch, and one that stands still is cut off
+and resumes by its last id. The bytes of an event are made once for all readers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from dispatcher.console.access import Access, Scope
+from dispatcher.console.endpoint import DISTRICT, Answer, Ask, Endpoint, Query
+from dispatcher.console.metering import CUT_OFF, EVENTS, READERS
+from dispatcher.console.problems import Problem, wrong
+from dispatcher.console.reading import bearer
+from dispatcher.console.rooms import Feed, FeedEvent, PositionUnknown, Reader
+from dispatcher.console.tokens import Tokens
+from dispatcher.core.call import Call
+from dispatcher.core.roll import Roll
+from dispatcher.store import StoreUnavailable
+
+_log = structlog.get_logger()
+
+#: One write at most; and what the transport may hold before a write waits.
+_BATCH_EVENTS = 100
+_BUFFER_BYTES = 64 * 1024
+_FRAMES_MAX = 2048
+_READERS_MAX = 5000
+_POSITION_CHARACTERS_MAX = 256
+#: After so many events that were not theirs a reader is told how far it has come, so that a resume need not reread them.
+_SKIPPED_MAX = 1000
+_RESET = b"event: reset\ndata: {}\n\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """Seconds of the stream: a comment keeps it alive, a write must drain, a token is looked at again."""
+
+    alive_seconds: float = 15.0
+    drain_seconds: float = 20.0
+    token_seconds: float = 15.0
+    retry_ms: int = 2000
+
+
+class Streams:
+    """All open streams of this process."""
+
+    def __init__(self, feed: Feed, tokens: Tokens, options: StreamOptions) -> None:
+        self._feed = feed
+        self._tokens = tokens
+        self.options = options
+        self._frames: OrderedDict[tuple[str, bool], bytes] = OrderedDict()
+        self._closing = asyncio.Event()
+        self.readers = 0
+
+    def close(self) -> None:
+        """End every stream: we are stopping."""
+        self._closing.set()
+
+    def frame(self, event: FeedEvent, *, bare: bool = False) -> bytes:
+        """An event as it goes over the wire, made once. `bare`: without anything about a person."""
+        key = (event.id, bare)
+        made = self._frames.get(key)
+        if made is None:
+            data = _without_person(event.data) if bare else event.data
+            made = b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), event.name.encode(), data)
+            self._frames[key] = made
+            if len(self._frames) > _FRAMES_MAX:
+                self._frames.popitem(last=False)
+        return made
+
+    def seen(self, scope: Scope, roll: Roll, event: FeedEvent) -> bytes | None:
+        """What a reader gets of an event: all of it, that it is over for them, or nothing."""
+        call: Call | None = event.call
+        if call is None:
+            station = scope.access.station
+            mine = bool(station) and station in event.stations
+            return self.frame(event) if mine or scope.sees_area(roll, event.area or "") else None
+        if scope.sees_call(call):
+            return self.frame(event)
+        return self.frame(event, bare=True) if scope.loses(call, event.name) else None
+
+    async def serve(self, ask: Ask) -> web.StreamResponse:
+        """One reader, until it goes, is too slow, its token is revoked, or we stop."""
+        if self.readers >= _READERS_MAX:
+            raise Problem(503, "too many event streams are open", headers={"Retry-After": "5"})
+        roll = ask.roll()
+        reader, reset = await self._begin(roll, _position(ask))
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # or nginx would collect events into a heap
+            }
+        )
+        await response.prepare(ask.request)
+        self.readers += 1
+        READERS.inc()
+        try:
+            one = _One(self, ask, roll, response)
+            await one.write(b"retry: %d\n\n" % self.options.retry_ms + (_RESET if reset else b""))
+            await one.run(reader)
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            self.readers -= 1
+            READERS.dec()
+        return response
+
+    async def _begin(self, roll: Roll, after: str | None) -> tuple[Reader, bool]:
+        try:
+            return await self._feed.reader(roll.district.code, after), False
+        except PositionUnknown:
+            return await self._feed.reader(roll.district.code, None), True
+
+    async def still_known(self, ask: Ask) -> bool:
+        """Whether the token is good still. A database that is away changes nobody's rights."""
+        try:
+            access: Access | None = await self._tokens.lookup(bearer(ask.request) or "")
+        except StoreUnavailable:
+            return True
+        return access == ask.access
+
+    @property
+    def closing(self) -> asyncio.Event:
+        """Set once we are stopping."""
+        return self._closing
+
+
+class _One:
+    """One open stream."""
+
+    def __init__(self, streams: Streams, ask: Ask, roll: Roll, response: web.StreamResponse) -> None:
+        self._streams = streams
+        self._options = streams.options
+        self._ask = ask
+        self._roll = roll
+        self._response = response
+        self._transport = ask.request.transport
+        self._skipped = 0
+        loop = asyncio.get_running_loop()
+        self._time = loop.time
+        self._wrote_at = self._looked_at = loop.time()
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=_BUFFER_BYTES)
+
+    async def run(self, reader: Reader) -> None:
+        """Write what comes, for ever."""
+        stop = asyncio.create_task(self._streams.closing.wait(), name="stream-closing")
+        news: asyncio.Task[Sequence[FeedEvent]] | None = None
+        try:
+            while True:
+                # A task, and not a wait with a limit: what a reader was just given must not be thrown away.
+                news = news or asyncio.create_task(reader.next(_BATCH_EVENTS), name="stream-next")
+                wait = max(
+                    0.0,
+                    min(
+                        self._wrote_at + self._options.alive_seconds,
+                        self._looked_at + self._options.token_seconds,
+                    )
+                    - self._time(),
+                )
+                await asyncio.wait({news, stop}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                if stop.done() or not await self._allowed():
+                    return
+                if news.done():
+                    task, news = news, None
+                    try:
+                        await self._events(task.result())
+                    except PositionUnknown:
+                        reader, _ = await self._streams._begin(self._roll, None)  # noqa: SLF001 - two halves of one thing
+                        await self.write(_RESET)
+                elif self._time() >= self._wrote_at + self._options.alive_seconds:
+                    await self.write(b": alive\n\n")
+        except StoreUnavailable:
+            return  # it cannot be read just now; the reader comes again and resumes
+        finally:
+            tasks: list[asyncio.Task[Any]] = [stop] if news is None else [stop, news]
+            for one in tasks:
+                one.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _events(self, events: Sequence[FeedEvent]) -> None:
+        frames = [self._streams.seen(self._ask.scope, self._roll, event) for event in events]
+        wanted = [frame for frame in frames if frame is not None]
+        if wanted:
+            self._skipped = 0
+            EVENTS.inc(len(wanted))
+            await self.write(b"".join(wanted))
+        elif events:
+            self._skipped += len(events)
+            if self._skipped >= _SKIPPED_MAX:
+                self._skipped = 0
+                # An id alone moves the reader's position on, and is no event.
+                await self.write(b"id: %s\n\n" % events[-1].id.encode())
+
+    async def _allowed(self) -> bool:
+        if self._time() < self._looked_at + self._options.token_seconds:
+            return True
+        self._looked_at = self._time()
+        return await self._streams.still_known(self._ask)
+
+    async def write(self, data: bytes) -> None:
+        """Write, and wait until it is on its way. Raises TimeoutError, the connection cut, where that takes too long."""
+        try:
+            async with asyncio.timeout(self._options.drain_seconds):
+                await self._response.write(data)
+                await self._ask.request.writer.drain()
+        except TimeoutError:
+            CUT_OFF.inc()
+            _log.info("stream_cut_off", token=self._ask.access.id, district=self._roll.district.code)
+            if self._transport is not None:
+                self._transport.abort()
+            raise
+        self._wrote_at = self._time()
+
+
+def _position(ask: Ask) -> str | None:
+    """Where to begin. The header of a reader that comes again is newer than what its address says."""
+    after: str | None = ask.request.headers.get("Last-Event-ID") or ask.query.get("after")
+    if after is not None and (
+        len(after) > _POSITION_CHARACTERS_MAX or not after.isascii() or not after.isprintable()
+    ):
+        raise wrong("after", "is no position that we gave")
+    return after
+
+
+def _without_person(data: bytes) -> bytes:
+    """An event without anything about a person: the call is over for this reader, that is all they need to know."""
+    body = msgspec.json.decode(data)
+    body.pop("note", None)
+    state = body.get("state")
+    if isinstance(state, dict):
+        for name in ("resident", "caller", "location", "device", "source"):
+            if name in state:
+                state[name] = None
+        if isinstance(state.get("closed"), dict):
+            state["closed"]["note"] = None
+    body["device"] = None
+    return msgspec.json.encode(body)
+
+
+def endpoints(streams: Streams) -> tuple[Endpoint, ...]:
+    """The stream's line of the table."""
+
+    async def events(ask: Ask) -> Answer | web.StreamResponse:
+        return await streams.serve(ask)
+
+    return (
+        Endpoint(
+            method="GET",
+            path="/events",
+            name="streamEvents",
+            tag="events",
+            en="Everything that happens, as it happens (Server-Sent Events)",
+            zh="实时事件流（SSE），可断点续传",
+            handle=events,
+            query=(
+                Query("after", "resume after this event id; `0`: from the beginning; none: from now"),
+                DISTRICT,
+            ),
+            answer={"type": "string"},
+            answer_type="text/event-stream",
+            statuses={200: "The stream"},
+        ),
+    )

@@ -1,0 +1,158 @@
+"""API tokens: who may do what. Made once, shown once; only their SHA-256 is kept.
+
+    issued = await tokens.create(Role.STATION, station="st-01")       issued.secret: print it, it is gone afterwards
+    access = await tokens.lookup(secret)                              None: unknown, or revoked
+
+A token has 256 bits of chance, so a plain hash is enough: there is nothing to guess. What was looked up is believed for
+a second, because another process may revoke it; when the database is away it is believed on, because a press must be
+acceptable then too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, insert, select, update
+
+from config.doors import Clock, Ids
+from dispatcher.console.access import AREA, Access
+from dispatcher.core.district import Role
+from dispatcher.store import Do, Prepared, Store, StoreUnavailable
+from dispatcher.tables import tokens as table
+
+_BELIEVED_US = 1_000_000
+_KNOWN_MAX = 4096
+_SECRET_CHARACTERS_MAX = 512
+
+ADMIN = Access(id="admin", role=Role.ADMIN)
+
+_PUT = Prepared(insert(table))
+_REVOKE = Prepared(
+    update(table)
+    .where(table.c.id == bindparam("which"), table.c.revoked_us.is_(None))
+    .values(revoked_us=bindparam("now_us"))
+    .returning(table.c.id)
+)
+_FIND = select(table.c.id, table.c.role, table.c.area, table.c.station, table.c.staff, table.c.hash).where(
+    table.c.hash == bindparam("digest"), table.c.revoked_us.is_(None)
+)
+
+
+class TokenError(ValueError):
+    """A token cannot be made like that. `field` says what is missing."""
+
+    def __init__(self, field: str, error: str) -> None:
+        super().__init__(f"{field}: {error}")
+        self.field = field
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A fresh token. `secret` is what its bearer shows; nobody can find it again."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Issued(id={self.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A token as a list shows it."""
+
+    id: str
+    role: str
+    area: str
+    station: str
+    staff: str
+    created_us: int
+    revoked_us: int | None
+
+
+class Tokens:
+    """The tokens of an installation. `fixed` are those of the settings, by their secret: the administrator's, the demo's."""
+
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, *, fixed: Mapping[str, Access] | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._fixed = {_digest(secret): access for secret, access in (fixed or {}).items() if secret}
+        self._known: OrderedDict[str, tuple[Access | None, int]] = OrderedDict()
+
+    async def create(self, role: Role, *, area: str = "", station: str = "", staff: str = "") -> Issued:
+        """Make a token. Raises TokenError, StoreUnavailable."""
+        if role in AREA and not area:
+            raise TokenError("area", f"a {role} token needs its area")
+        if role is Role.STATION and not station:
+            raise TokenError("station", "a station token needs its station")
+        if role is Role.VOLUNTEER and not staff:
+            raise TokenError("staff", "a volunteer's token needs their staff id")
+        issued = Issued(self._ids.new("t"), f"yj_{secrets.token_urlsafe(32)}")
+        row = {
+            "id": issued.id,
+            "hash": _digest(issued.secret),
+            "role": role.value,
+            "area": area,
+            "station": station,
+            "staff": staff,
+            "created_us": self._clock.now_us(),
+            "revoked_us": None,
+        }
+        await self._store.write([Do(_PUT, [row])])
+        return issued
+
+    async def revoke(self, token_id: str) -> bool:
+        """It is good for nothing from now on. False where there is no such token, or it was revoked before."""
+        row = {"which": token_id, "now_us": self._clock.now_us()}
+        [[revoked]] = await self._store.write([Do(_REVOKE, [row], fetch=True)])
+        self._known.clear()
+        return bool(revoked)
+
+    async def list(self) -> list[Listed]:
+        """All tokens, the oldest first; never their secrets."""
+        columns = [table.c[name] for name in Listed.__slots__]
+        return [
+            Listed(*row)
+            for row in await self._store.read(select(*columns).order_by(table.c.created_us, table.c.id))
+        ]
+
+    async def lookup(self, secret: str) -> Access | None:
+        """Whose token this is. Raises StoreUnavailable where that cannot be known."""
+        if not 0 < len(secret) <= _SECRET_CHARACTERS_MAX or not secret.isascii():
+            return None
+        digest = _digest(secret)
+        for known, access in self._fixed.items():
+            if hmac.compare_digest(known, digest):
+                return access
+        now_us = self._clock.now_us()
+        remembered = self._known.get(digest)
+        if remembered is not None and abs(now_us - remembered[1]) < _BELIEVED_US:
+            return remembered[0]
+        try:
+            rows = await self._store.read(_FIND, {"digest": digest})
+        except StoreUnavailable:
+            if remembered is not None and remembered[0] is not None:
+                return remembered[0]
+            raise
+        found: Access | None = None
+        if rows and hmac.compare_digest(rows[0][5], digest):
+            token_id, role, area, station, staff, _hash = rows[0]
+            found = Access(id=token_id, role=Role(role), area=area, station=station, staff=staff)
+        self._known[digest] = (found, now_us)
+        self._known.move_to_end(digest)
+        if len(self._known) > _KNOWN_MAX:
+            self._known.popitem(last=False)
+        return found
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,178 @@
+"""The register in memory: what the desk looks at when it decides. Changed by the register room, after its commit.
+
+A Roll is one district. Reading it is a dict look-up; nothing here waits, and nothing here knows the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from config.policies import POLICIES
+from devices.signal import Key
+from dispatcher.core.district import (
+    Area,
+    AreaKind,
+    Device,
+    District,
+    Policy,
+    Resident,
+    Staff,
+    Station,
+    StationKind,
+    Webhook,
+)
+
+Item = Area | Station | Resident | Device | Staff | Webhook
+
+DEFAULT_POLICIES: dict[str, Policy] = {
+    key: msgspec.convert(value, Policy, strict=False) for key, value in POLICIES.items()
+}
+
+
+class Roll:
+    """One district's areas, stations, residents, devices, staff, webhooks and policies, with who is on duty."""
+
+    def __init__(self, district: District) -> None:
+        self.areas: dict[str, Area] = {}
+        self.stations: dict[str, Station] = {}
+        self.residents: dict[str, Resident] = {}
+        self.devices: dict[str, Device] = {}
+        self.staff: dict[str, Staff] = {}
+        self.webhooks: dict[str, Webhook] = {}
+        self.policies: dict[str, Policy] = {}
+        self.by_source: dict[str, Device] = {}
+        self.staff_at: dict[str, set[str]] = {}
+        self.on_duty: set[str] = set()
+        self.test_until_us: dict[str, int] = {}
+        self.version = 0  #: goes up with every change
+        self.map_version = (
+            0  #: goes up when stations or areas change: what is reckoned from the map is good for one
+        )
+        self.district = district
+        self.zone = ZoneInfo(district.timezone)
+        self.holidays = frozenset(district.holidays)
+
+    def settle(self, district: District) -> None:
+        """Take the district's own settings anew."""
+        self.district = district
+        self.zone = ZoneInfo(district.timezone)
+        self.holidays = frozenset(district.holidays)
+        self.version += 1
+        self.map_version += 1
+
+    def put(self, item: Item) -> None:
+        """Add or replace one item."""
+        self.version += 1
+        if isinstance(item, Area | Station):
+            self.map_version += 1
+        match item:
+            case Area():
+                self.areas[item.code] = item
+            case Station():
+                self.stations[item.id] = item
+            case Resident():
+                self.residents[item.id] = item
+            case Device():
+                self._forget_source(item.id)
+                self.devices[item.id] = item
+                self.by_source[item.source] = item
+            case Staff():
+                self._forget_staff(item.id)
+                self.staff[item.id] = item
+                if item.station:
+                    self.staff_at.setdefault(item.station, set()).add(item.id)
+            case Webhook():
+                self.webhooks[item.id] = item
+
+    def remove(self, kind: str, item_id: str) -> None:
+        """Take one item away (`kind` as in the district file: `stations`, `residents`, …); unknown is no error."""
+        self.version += 1
+        if kind in ("areas", "stations"):
+            self.map_version += 1
+        if kind == "devices":
+            self._forget_source(item_id)
+            self.test_until_us.pop(item_id, None)
+        if kind == "staff":
+            self._forget_staff(item_id)
+            self.on_duty.discard(item_id)
+        items: dict[str, Any] = getattr(self, kind)
+        items.pop(item_id, None)
+
+    def policy(self, key: Key) -> Policy:
+        """The district's policy of this key, or the default one."""
+        return self.policies.get(key) or DEFAULT_POLICIES[key]
+
+    def lineage(self, code: str) -> Iterator[str]:
+        """The area's code and those above it, lowest first; a code the register does not know is its own line."""
+        for _ in range(8):  # four levels; a cycle that slipped in must not hang the desk
+            if not code:
+                return
+            yield code
+            area = self.areas.get(code)
+            if area is None:
+                return
+            code = area.parent
+
+    def within(self, code: str, scope: str) -> bool:
+        """Is the area inside (or the same as) the other one? The district holds all."""
+        return scope == self.district.code or scope in self.lineage(code)
+
+    def above(self, code: str, kind: AreaKind) -> str:
+        """The code of the area's street (or community, …), itself included; empty where there is none."""
+        for step in self.lineage(code):
+            area = self.areas.get(step)
+            if area is not None and area.kind == kind:
+                return step
+        return ""
+
+    def desk(self) -> Station:
+        """The district desk. There always is one: the register sees to it."""
+        for station in self.stations.values():
+            if station.kind is StationKind.DISTRICT_DESK:
+                return station
+        return Station(id=f"desk-{self.district.code}", kind=StationKind.DISTRICT_DESK)
+
+    def _forget_source(self, device_id: str) -> None:
+        before = self.devices.get(device_id)
+        if before is not None and self.by_source.get(before.source) is before:
+            del self.by_source[before.source]
+
+    def _forget_staff(self, staff_id: str) -> None:
+        before = self.staff.get(staff_id)
+        if before is not None and before.station:
+            self.staff_at.get(before.station, set()).discard(staff_id)
+
+
+class Rolls:
+    """All districts of an installation. Ids are unique across them; a source is one device."""
+
+    def __init__(self) -> None:
+        self.by_code: dict[str, Roll] = {}
+        self.default_code = "default"
+
+    def __getitem__(self, code: str) -> Roll:
+        return self.by_code[code]
+
+    @property
+    def default(self) -> Roll:
+        """Where what belongs to no district goes."""
+        return self.by_code[self.default_code]
+
+    def device_by_source(self, source: str) -> tuple[Roll, Device] | None:
+        """Whose device speaks as `family/address`."""
+        for roll in self.by_code.values():
+            device = roll.by_source.get(source)
+            if device is not None:
+                return roll, device
+        return None
+
+    def roll_of(self, kind: str, item_id: str) -> Roll | None:
+        """The district that has this item (`kind` as in the district file)."""
+        for roll in self.by_code.values():
+            if item_id in getattr(roll, kind):
+                return roll
+        return None

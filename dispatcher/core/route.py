@@ -1,0 +1,457 @@
+"""Who is asked next, and why not the nearer ones.
+
+    choice = choose(Target.NEAREST, call, world)     ->  asked: st-14, 312 s      passed over: st-03 closed, st-09 full
+
+Nearest means by travel time, and only among those *able* (contract, section 4): open or on call, not temporarily
+closed, below capacity, somebody on duty, not declined this call. The district desk is always able.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from math import cos, radians, sqrt
+from typing import Protocol
+
+from config.doors import from_us
+from dispatcher.core import hours
+from dispatcher.core.call import Asked, Call, OfferState, PassedOver
+from dispatcher.core.district import AreaKind, Location, Resident, Role, Station, StationKind, Target
+from dispatcher.core.geo import SPEEDS_M_S, Travel
+from dispatcher.core.roll import Roll
+
+TIERS: tuple[frozenset[StationKind], ...] = (
+    frozenset({StationKind.CARE_STATION, StationKind.DAY_CARE}),
+    frozenset({StationKind.STREET_CENTRE}),
+    frozenset({StationKind.DISTRICT_DESK}),
+)
+DESK_TIER = 2
+#: Reckoned travel where the map does not help: within the community, the street, the district. Seconds; walking pace
+#: over 0.7, 1.4 and 2.9 km. Only their order matters for the choice, and the reason says `by_area`.
+BY_AREA_SECONDS = {
+    AreaKind.GRID: 600.0,
+    AreaKind.COMMUNITY: 600.0,
+    AreaKind.STREET: 1200.0,
+    AreaKind.DISTRICT: 2400.0,
+}
+#: How many stations beyond the street `everyone` reaches.
+BEYOND_STREET = 3
+#: How many stations passed over are told with one choice.
+TOLD = 20
+#: How many volunteers one step asks.
+VOLUNTEERS_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A station as seen from a place: `seconds` of travel (None: unreachable), `distance_m` (None: reckoned by area)."""
+
+    station: Station
+    seconds: float | None
+    distance_m: float | None
+
+    @property
+    def by_area(self) -> bool:
+        """Reckoned by area, because one of the two has no location."""
+        return self.distance_m is None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Is a station able in itself, apart from any call? `reason` is empty when it is."""
+
+    reason: str
+    on_call: bool = False
+    prepare_seconds: float = 0.0
+
+
+@lru_cache(maxsize=64)
+def tier_of(kind: StationKind) -> int:
+    """0 care stations and day care, 1 street centres, 2 the district desk."""
+    return next(index for index, kinds in enumerate(TIERS) if kind in kinds)
+
+
+class Atlas:
+    """Stations by travel time from any place, the nearest first, reckoning only as many ways as are asked for.
+
+    As the crow flies at the station's own speed nobody can be quicker: that bound sorts the hundreds cheaply, and a
+    station is handed out once no other can still turn out nearer. So a road network behind `Travel` changes nothing here.
+    """
+
+    def __init__(self, roll: Roll, travel: Travel) -> None:
+        self._roll = roll
+        self._travel = travel
+        self._version = -1
+        self._placed: list[list[tuple[float, float, float, Station]]] = [[], [], []]
+        self._placeless: list[list[Station]] = [[], [], []]
+
+    def ranked(self, place: Location | None, area: str, tier: int) -> Iterator[Reach]:
+        """The tier's stations, nearest first; those without a way to reach them last."""
+        self._refresh()
+        ready = [
+            (*_order(reach), reach) for reach in (self._by_area(one, area) for one in self._placeless[tier])
+        ]
+        if place is None:
+            ready += [
+                (*_order(reach), reach)
+                for reach in (self._by_area(one[3], area) for one in self._placed[tier])
+            ]
+            ready.sort()
+            yield from (reach for _, _, reach in ready)
+            return
+        heapq.heapify(ready)
+        lat, lon, narrow = place.lat, place.lon, cos(radians(place.lat))
+        bounds = sorted(
+            (
+                ((at_lat - lat) ** 2 + (((at_lon - lon + 180.0) % 360.0 - 180.0) * narrow) ** 2) * per_degree,
+                station.id,
+                station,
+            )
+            for at_lat, at_lon, per_degree, station in self._placed[tier]
+        )
+        for squared, station_id, station in bounds:
+            bound = sqrt(squared)
+            while ready and ready[0][0] <= bound:
+                yield heapq.heappop(ready)[2]
+            leg = self._travel.leg(place, station)
+            reach = (
+                Reach(station, leg.seconds, leg.distance_m) if leg is not None else Reach(station, None, None)
+            )
+            heapq.heappush(ready, (_order(reach)[0], station_id, reach))
+        while ready:
+            yield heapq.heappop(ready)[2]
+
+    def _refresh(self) -> None:
+        if self._version == self._roll.map_version:
+            return
+        self._version = self._roll.map_version
+        self._placed, self._placeless = [[], [], []], [[], [], []]
+        for station in self._roll.stations.values():
+            tier, at = tier_of(station.kind), station.location
+            if at is None:
+                self._placeless[tier].append(station)
+            else:
+                seconds = _DEGREE_M * BOUND / SPEEDS_M_S[station.travel]
+                self._placed[tier].append((at.lat, at.lon, seconds * seconds, station))
+
+    def _by_area(self, station: Station, area: str) -> Reach:
+        for code in self._roll.lineage(area):
+            if self._roll.within(station.area, code):
+                known = self._roll.areas.get(code)
+                kind = known.kind if known is not None else AreaKind.DISTRICT
+                return Reach(station, BY_AREA_SECONDS.get(kind, BY_AREA_SECONDS[AreaKind.DISTRICT]), None)
+        return Reach(station, BY_AREA_SECONDS[AreaKind.DISTRICT], None)
+
+
+#: Metres of one degree of latitude.
+_DEGREE_M = 111_195.0
+#: A flat map is wrong by less than this within a district and its neighbours (3 %).
+BOUND = 0.97
+
+
+def _order(reach: Reach) -> tuple[float, str]:
+    return (float("inf") if reach.seconds is None else reach.seconds, reach.station.id)
+
+
+class Load(Protocol):
+    """The open calls offered to or held by each station."""
+
+    def get(self, station: str, default: set[str] | None = None, /) -> set[str] | None:
+        """Ids of calls."""
+        ...
+
+
+@dataclass(slots=True)
+class World:
+    """What the core may look at when it decides: the register, the load on each station, the time. No I/O behind it.
+
+    `load` is the open calls offered to or held by each station; `place` where the call is, if known.
+    """
+
+    roll: Roll
+    atlas: Atlas
+    now_us: int
+    load: Load
+    place: Location | None = None
+    reaches_contacts: bool = (
+        False  #: is there any way to reach a relative (SMS, webhook) on this installation?
+    )
+    standings: dict[str, Standing] = field(default_factory=dict)  #: kept for one minute of one register
+
+    def standing(self, station: Station) -> Standing:
+        """Whether the station is able in itself now."""
+        known = self.standings.get(station.id)
+        if known is None:
+            known = self.standings[station.id] = self._look(station)
+        return known
+
+    def _look(self, station: Station) -> Standing:
+        if station.kind is StationKind.DISTRICT_DESK:
+            return Standing("")
+        now = from_us(self.now_us)
+        if station.closed is not None and (
+            station.closed.until is None or now < datetime.fromisoformat(station.closed.until)
+        ):
+            return Standing("temporarily_closed")
+        zone, holidays = self.roll.zone, self.roll.holidays
+        on_call, prepare = False, 0.0
+        if not hours.parse(station.hours).is_open(now, zone, holidays):
+            duty = station.on_call
+            if duty is None or not hours.parse(duty.hours).is_open(now, zone, holidays):
+                return Standing("closed")
+            on_call, prepare = True, duty.prepare_seconds
+        staff = self.roll.staff_at.get(station.id)
+        if staff and not staff & self.roll.on_duty:
+            return Standing("nobody_on_duty")
+        return Standing("", on_call, prepare)
+
+    def unable(self, station: Station, call: Call, *, capacity: bool = True) -> str:
+        """Why the station cannot be asked for this call; empty when it can."""
+        if station.kind is StationKind.DISTRICT_DESK:
+            return ""
+        offer = call.offer_to(station.id)
+        if offer is not None and offer.state is OfferState.DECLINED:
+            return "declined"
+        reason = self.standing(station).reason
+        if reason:
+            return reason
+        if capacity and station.capacity is not None:
+            others = (self.load.get(station.id) or set()) - {call.id}
+            if len(others) >= station.capacity:
+                return "full"
+        return ""
+
+    def reach_of(self, station_id: str, call: Call, why: str = "transfer") -> Asked:
+        """The offer to one named station, able or not: somebody chose it."""
+        station = self.roll.stations.get(station_id)
+        if station is None:
+            return Asked(to=station_id, reason=why)
+        for reach in self.atlas.ranked(self.place, call.area, tier_of(station.kind)):
+            if reach.station.id == station_id:
+                return _ask(reach, self.standing(station), why)
+        return Asked(to=station_id, reason=why)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who is asked, and which nearer ones were passed over; nobody asked: `nobody` says why."""
+
+    asked: tuple[Asked, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+    tier: int | None = None
+    nobody: str = ""
+
+
+def choose(target: Target, call: Call, world: World) -> Choice:
+    """Whom this step of the policy asks, now."""
+    if target is Target.DISTRICT or (target in _NEARNESS and _nowhere(call, world)):
+        return _desk(call, world, "district" if target is Target.DISTRICT else "place_unknown")
+    match target:
+        case Target.NEAREST:
+            return _nearest(call, world, range(3), "nearest", frozenset())
+        case Target.NEXT:
+            if call.tier >= DESK_TIER:
+                return Choice(nobody="no_further_tier")
+            return _nearest(call, world, (call.tier,), "next", _asked_already(call))
+        case Target.NEXT_TIER:
+            if call.tier >= DESK_TIER:
+                return Choice(nobody="no_further_tier")
+            return _nearest(call, world, range(call.tier + 1, 3), "next_tier", _asked_already(call))
+        case Target.EVERYONE:
+            return _everyone(call, world)
+        case Target.CONTACTS:
+            return _contacts(call, world)
+        case _:
+            return _volunteers(call, world)
+
+
+def further(call: Call, world: World) -> Choice:
+    """After the arrival limit: the nearest able one not asked yet, and the desk."""
+    found = (
+        _nearest(call, world, range(2), "arrive_limit", _asked_already(call))
+        if not _nowhere(call, world)
+        else Choice()
+    )
+    desk = _desk(call, world, "arrive_limit")
+    return Choice(found.asked + desk.asked, found.passed_over, None)
+
+
+def again(call: Call, world: World) -> Choice:
+    """A repeat: all who were asked and may still come are asked again; nobody left: the desk."""
+    asked = tuple(
+        Asked(to=offer.to, reason=offer.reason, person=offer.person)
+        for offer in call.offers
+        if offer.state is not OfferState.DECLINED and (offer.person or _still(offer.to, call, world))
+    )
+    # A station that opens in the morning is news: `everyone` looks around again each time it rings.
+    if call.policy.steps[-1].to is Target.EVERYONE:
+        known = {offer.to for offer in call.offers}
+        around = choose(Target.EVERYONE, call, world)
+        asked += tuple(one for one in around.asked if one.to not in known)
+    return Choice(asked) if asked else _desk(call, world, "nobody_else")
+
+
+def _still(station_id: str, call: Call, world: World) -> bool:
+    station = world.roll.stations.get(station_id)
+    return station is not None and not world.unable(station, call, capacity=False)
+
+
+def lost(call: Call, world: World) -> tuple[str, ...]:
+    """The stations with an open offer that can no longer come: closed, gone, nobody on duty."""
+    return tuple(
+        offer.to
+        for offer in call.offers
+        if offer.state is OfferState.OFFERED and not offer.person and not _still(offer.to, call, world)
+    )
+
+
+_NEARNESS = frozenset({Target.NEAREST, Target.NEXT, Target.NEXT_TIER, Target.EVERYONE})
+
+
+def _nowhere(call: Call, world: World) -> bool:
+    return world.place is None and not call.area
+
+
+def _asked_already(call: Call) -> frozenset[str]:
+    out = {offer.to for offer in call.offers if offer.state in (OfferState.OFFERED, OfferState.ACCEPTED)}
+    if call.former is not None:
+        out.add(call.former.station)
+    return frozenset(out)
+
+
+def _nearest(call: Call, world: World, tiers: Sequence[int], why: str, without: frozenset[str]) -> Choice:
+    over: list[PassedOver] = []
+    for tier in tiers:
+        best: tuple[float, Reach, Standing] | None = None
+        nearer: list[tuple[float, PassedOver]] = []
+        for reach in world.atlas.ranked(world.place, call.area, tier):
+            seconds = reach.seconds
+            if best is not None and (seconds is None or seconds >= best[0]):
+                break
+            if reach.station.id in without:
+                continue
+            reason = world.unable(reach.station, call)
+            if not reason and seconds is None and tier < DESK_TIER:
+                reason = "unreachable"
+            if reason:
+                nearer.append((seconds or 0.0, PassedOver(reach.station.id, reason)))
+                continue
+            standing = world.standing(reach.station)
+            total = (seconds or 0.0) + standing.prepare_seconds
+            if best is None or total < best[0]:
+                best = (total, reach, standing)
+        if best is not None:
+            over.extend(item for seconds, item in nearer if seconds <= best[0])
+            asked = _ask(best[1], best[2], why)
+            return Choice((asked,), tuple(over[:TOLD]), tier)
+        over.extend(item for _, item in nearer)
+    return Choice(passed_over=tuple(over[:TOLD]), nobody="nobody_able")
+
+
+def _ask(reach: Reach, standing: Standing, why: str) -> Asked:
+    marks = ("by_area",) * (reach.by_area and reach.seconds is not None) + ("on_call",) * standing.on_call
+    seconds = None if reach.seconds is None else round(reach.seconds + standing.prepare_seconds, 1)
+    distance = None if reach.distance_m is None else round(reach.distance_m, 1)
+    return Asked(
+        to=reach.station.id, reason="+".join((why, *marks)), travel_seconds=seconds, distance_m=distance
+    )
+
+
+def _desk(call: Call, world: World, why: str) -> Choice:
+    desk = world.roll.desk()
+    seconds = distance = None
+    if world.place is not None and desk.location is not None:
+        reach = next(
+            (r for r in world.atlas.ranked(world.place, call.area, DESK_TIER) if r.station.id == desk.id),
+            None,
+        )
+        if reach is not None and reach.seconds is not None and reach.distance_m is not None:
+            seconds, distance = round(reach.seconds, 1), round(reach.distance_m, 1)
+    return Choice(
+        (Asked(to=desk.id, reason=why, travel_seconds=seconds, distance_m=distance),), tier=DESK_TIER
+    )
+
+
+def _everyone(call: Call, world: World) -> Choice:
+    street = world.roll.above(call.area, AreaKind.STREET)
+    asked: list[Asked] = []
+    over: list[PassedOver] = []
+    beyond: list[Reach] = []
+    for tier in range(DESK_TIER):
+        far = 0
+        for reach in world.atlas.ranked(world.place, call.area, tier):
+            inside = bool(street) and world.roll.within(reach.station.area, street)
+            if not inside and far >= BEYOND_STREET and not street:
+                break  # no street to search: the nearest few are all there is to find
+            reason = world.unable(reach.station, call, capacity=False)
+            if reason:
+                if inside:
+                    over.append(PassedOver(reach.station.id, reason))
+            elif inside:
+                asked.append(_ask(reach, world.standing(reach.station), "everyone"))
+            elif far < BEYOND_STREET and reach.seconds is not None:
+                far += 1
+                beyond.append(reach)
+    beyond.sort(key=_order)
+    asked += [_ask(reach, world.standing(reach.station), "everyone") for reach in beyond[:BEYOND_STREET]]
+    return Choice((*asked, *_desk(call, world, "everyone").asked), tuple(over[:TOLD]), None)
+
+
+def _contacts(call: Call, world: World) -> Choice:
+    resident: Resident | None = world.roll.residents.get(call.resident or "")
+    if resident is None or not resident.contacts:
+        return Choice(nobody="no_contacts")
+    if not world.reaches_contacts:
+        return Choice(nobody="no_channel")
+    asked = tuple(
+        Asked(to=f"{resident.id}/{index}", reason="contacts", person=True)
+        for index, contact in enumerate(resident.contacts)
+        if contact.phone or contact.webhook
+    )
+    return Choice(asked) if asked else Choice(nobody="no_contacts")
+
+
+def _volunteers(call: Call, world: World) -> Choice:
+    roll = world.roll
+    street = roll.above(call.area, AreaKind.STREET)
+    asked = tuple(
+        Asked(to=one.id, reason="volunteers", person=True)
+        for one in (roll.staff[staff_id] for staff_id in sorted(roll.on_duty) if staff_id in roll.staff)
+        if one.role is Role.VOLUNTEER
+        and (roll.within(call.area, one.area) or (bool(street) and roll.within(one.area, street)))
+    )
+    return Choice(asked[:VOLUNTEERS_MAX]) if asked else Choice(nobody="nobody_on_duty")
+
+
+def explain(call: Call, world: World) -> list[dict[str, object]]:
+    """Every station in the order it would be asked, the unable ones with the reason: tier by tier, nearest first."""
+    rows: list[dict[str, object]] = []
+    for tier in range(3):
+        for reach in world.atlas.ranked(world.place, call.area, tier):
+            reason = world.unable(reach.station, call) or (
+                "unreachable" if reach.seconds is None and tier < DESK_TIER else ""
+            )
+            standing = world.standing(reach.station)
+            seconds = None if reach.seconds is None else round(reach.seconds + standing.prepare_seconds, 1)
+            rows.append(
+                {
+                    "station": reach.station.id,
+                    "tier": tier,
+                    "able": not reason,
+                    "reason": reason or ("on_call" if standing.on_call else "able"),
+                    "travel_seconds": seconds,
+                    "distance_m": None if reach.distance_m is None else round(reach.distance_m, 1),
+                    "by_area": reach.by_area and reach.seconds is not None,
+                }
+            )
+    rows.sort(
+        key=lambda row: (
+            row["tier"],
+            not row["able"],
+            row["travel_seconds"] if row["travel_seconds"] is not None else 1e12,
+        )
+    )
+    return rows

@@ -1,0 +1,622 @@
+"""The desk: the one place where calls change.
+
+It takes what is pending in the inbox and what has fallen due, asks the pure core, and commits facts, the calls' new
+rows, texts, outgoing messages *and the marks on the inputs* in one transaction. Killed before that commit, nothing
+has happened and the input is still pending; killed after it, everything has.
+
+    pending + due --decide()--> a Page of changed calls --one commit--> ledger, feed, waiters, outbox are told
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from config.doors import Clock, Ids
+from devices.signal import CALLING, SignalType
+from dispatcher import outbox as outgoing
+from dispatcher.board import Board, call_of
+from dispatcher.core.call import Call, Cause, DeviceFault, Entry, State
+from dispatcher.core.commands import OpenByHand, Place
+from dispatcher.core.decide import (
+    Heard,
+    decide_command,
+    decide_due,
+    decide_signal,
+    decide_unable,
+    key_of,
+    open_by_hand,
+)
+from dispatcher.core.district import Location, Resident
+from dispatcher.core.draft import Draft, Refused
+from dispatcher.core.geo import GreatCircle, Travel, to_wgs84
+from dispatcher.core.roll import Roll, Rolls
+from dispatcher.core.route import Atlas, Standing, World, explain
+from dispatcher.feed import Feed
+from dispatcher.inbox import CommandBody, Decided, Inbox, ReportBody, SignalBody
+from dispatcher.journal import append
+from dispatcher.ledger import Ledger, Page, Whose, stations_of, whose
+from dispatcher.store import Do, Prepared, Store, StoreUnavailable
+from dispatcher.tables import call_stations, calls, inbox, places, test_mode, texts
+
+log = structlog.get_logger("desk")
+
+#: Inputs decided in one transaction.
+BATCH = 500
+#: The poll behind the wake: an input whose wake was lost waits no longer, and a clock that jumped is noticed.
+POLL_SECONDS = 1.0
+#: A call whose deadline could not be decided (a bug of ours) is tried again after this, and holds up nobody meanwhile.
+ILL_SECONDS = 5
+#: Stations open, close and change shifts by the minute: so often it is checked who was asked and can no longer come.
+SWEEP_SECONDS = 60
+
+_PENDING = Prepared(
+    select(inbox.c.id, inbox.c.source, inbox.c.kind, inbox.c.district, inbox.c.received_us, inbox.c.body)
+    .where(inbox.c.decided_us.is_(None))
+    .order_by(inbox.c.lane, inbox.c.seq)
+    .limit(BATCH)
+)
+_DECIDED = Prepared(
+    update(inbox)
+    .where(inbox.c.id == bindparam("b_id"), inbox.c.decided_us.is_(None))
+    .values(decided_us=bindparam("now_us"), call=bindparam("b_call"), result=bindparam("b_result"))
+)
+_CALL_COLUMNS = (
+    "id",
+    "district",
+    "seq",
+    "state",
+    "key",
+    "test",
+    "device",
+    "resident",
+    "area",
+    "opened_us",
+    "closed_us",
+    "due_us",
+    "body",
+)
+_call_put = insert(calls).values({name: bindparam(name) for name in _CALL_COLUMNS})
+_CALL = Prepared(
+    _call_put.on_conflict_do_update(
+        index_elements=["id"],
+        set_={
+            name: _call_put.excluded[name] for name in ("seq", "state", "test", "closed_us", "due_us", "body")
+        },
+    )
+)
+_CALL_STATION = Prepared(
+    insert(call_stations)
+    .values(call=bindparam("call"), station=bindparam("station"))
+    .on_conflict_do_nothing()
+)
+_TEXT = Prepared(
+    insert(texts)
+    .values({name: bindparam(name) for name in ("id", "call", "body", "at_us")})
+    .on_conflict_do_nothing()
+)
+_PLACE = Prepared(
+    insert(places).values(call=bindparam("call"), body=bindparam("body")).on_conflict_do_nothing()
+)
+_TEST_ENDED = Prepared(delete(test_mode).where(test_mode.c.device == bindparam("device")))
+
+_SIGNAL = msgspec.json.Decoder(SignalBody)
+_COMMAND = msgspec.json.Decoder(CommandBody)
+_REPORT = msgspec.json.Decoder(ReportBody)
+_PLACE_ROW = msgspec.json.Decoder(Place)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One transaction in the making."""
+
+    page: Page
+    now_us: int
+    heads: dict[str, int]
+    told: list[tuple[Entry, Call | None]] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[dict[str, Any]] = field(default_factory=list)
+    tests_ended: list[tuple[Roll, str, int]] = field(default_factory=list)
+
+
+class Desk:
+    """The desk of every district of this installation, in this process."""
+
+    def __init__(
+        self,
+        store: Store,
+        rolls: Rolls,
+        ledger: Ledger,
+        inbox: Inbox,
+        board: Board,
+        feed: Feed,
+        outbox: outgoing.Outbox,
+        clock: Clock,
+        ids: Ids,
+        travel: Travel | None = None,
+    ) -> None:
+        self._store = store
+        self._rolls = rolls
+        self._ledger = ledger
+        self._inbox = inbox
+        self._board = board
+        self._feed = feed
+        self._outbox = outbox
+        self._clock = clock
+        self._ids = ids
+        self._travel = travel or GreatCircle()
+        self._atlases: dict[str, Atlas] = {}
+        self._standings: dict[str, tuple[int, int, dict[str, Standing]]] = {}
+        self._heads: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._swept: tuple[int, int] = (0, -1)
+        self._ill: dict[str, int] = {}
+        self.healthy = False
+        self.turned_us = 0  #: when the loop last came round, by the clock: its heartbeat
+        self.faults = 0  #: decisions that failed inside the core: each is a bug, and was still answered
+        self.on_told: Callable[[Entry, Call | None], None] = lambda _entry, _call: None
+        inbox.wake = self.wake
+
+    def wake(self) -> None:
+        """There is something to decide."""
+        self._wake.set()
+
+    async def open(self, heads: Mapping[str, int]) -> None:
+        """Read the open calls. Raises StoreUnavailable."""
+        self._heads = dict(heads)
+        for (body,) in await self._store.read(select(calls.c.body).where(calls.c.due_us.is_not(None))):
+            self._ledger.put(call_of(body))
+        query = (
+            select(places.c.call, places.c.body)
+            .join(calls, calls.c.id == places.c.call)
+            .where(calls.c.due_us.is_not(None))
+        )
+        for call_id, body in await self._store.read(query):
+            self._ledger.places[call_id] = _PLACE_ROW.decode(body)
+        self.healthy = True
+
+    async def run(self) -> None:
+        """Decide, for ever."""
+        pause = 0.1
+        while True:
+            try:
+                busy = await self.turn()
+            except StoreUnavailable as error:
+                # Nothing was decided and nothing told; the inputs are where they were.
+                self.healthy = False
+                log.warning("desk_waits", error=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+                continue
+            self.healthy = True
+            pause = 0.1
+            if not busy:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        due_us = self._ledger.next_due_us()
+        seconds = POLL_SECONDS
+        if due_us is not None:
+            floor = 0.25 if self._ill else 0.0
+            seconds = min(seconds, max(floor, (due_us - self._clock.now_us()) / 1e6))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def turn(self) -> bool:
+        """One batch: what is pending, what is due, who can no longer come. False when there was nothing to do."""
+        self._wake.clear()
+        now_us = self.turned_us = self._clock.now_us()
+        pending = (await self._store.write([Do(_PENDING, [{}], fetch=True)]))[0][0]
+        taken = self._ledger.take_due(now_us, BATCH)
+        due = [call_id for call_id in taken if self._ill.get(call_id, 0) <= now_us]
+        lost = self._sweep(now_us)
+        if not pending and not due and not lost:
+            self._ledger.again_due(taken)
+            return False
+        batch = _Batch(Page(self._ledger), now_us, dict(self._heads))
+        try:
+            for row in pending:
+                await self._decide_row(batch, row)
+            for call_id in due:
+                self._decide_call(batch, call_id, decide_due, Cause(kind="deadline"))
+            for call_id in lost:
+                self._decide_call(batch, call_id, decide_unable, Cause(kind="deadline", id="unable"))
+            try:
+                # Read before the commit: from there to the telling nothing may fail, or the feed would miss facts.
+                texts_now = await self._texts(batch)
+                shown = await self._commit(batch)
+            except BaseException:
+                self._swept = (0, -1)
+                for roll, device, until_us in batch.tests_ended:
+                    roll.test_until_us[device] = until_us
+                raise
+            self._tell(batch, shown, texts_now)
+        finally:
+            self._ledger.again_due(taken)
+        return True
+
+    # ── one input ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _decide_row(self, batch: _Batch, row: tuple[Any, ...]) -> None:
+        input_id, source, kind, district, received_us, body = row
+        if district not in self._rolls.by_code:
+            district = self._rolls.default_code
+        call_id, result = None, None
+        try:
+            if kind == "signal":
+                call_id = self._signal(batch, input_id, source, district, received_us, _SIGNAL.decode(body))
+            elif kind == "command":
+                decided = await self._command(batch, input_id, district, _COMMAND.decode(body))
+                call_id, result = decided.call, msgspec.json.encode(decided).decode()
+            else:
+                self._report(batch, input_id, district, _REPORT.decode(body))
+        except StoreUnavailable:
+            raise  # the world's fault: the input is where it was, and is decided when the world is back
+        except Exception:
+            # A bug of ours must cost neither this press nor the ones behind it.
+            self.faults += 1
+            log.exception("decision_failed", input=input_id, kind=kind)
+            call_id, result = self._fallback(batch, input_id, source, district, received_us, kind, body)
+        batch.marks.append({"b_id": input_id, "now_us": batch.now_us, "b_call": call_id, "b_result": result})
+
+    def _fallback(
+        self, batch: _Batch, input_id: str, source: str, district: str, received_us: int, kind: str, body: str
+    ) -> tuple[str | None, str | None]:
+        """A decision failed: a press still becomes a call, for the desk; anything else is answered with our fault."""
+        if kind != "signal":
+            return None, msgspec.json.encode(
+                Decided(500, code="our_fault", why="the decision failed; it is logged")
+            ).decode()
+        try:
+            signal = _SIGNAL.decode(body)
+            if signal.type not in CALLING:
+                return None, None
+            plain = SignalBody(type=SignalType.PRESS, key=signal.key)
+            return self._signal(batch, input_id, f"{source}#", district, received_us, plain), None
+        except Exception:
+            self.faults += 1
+            log.exception("press_without_call", input=input_id)
+            return None, None
+
+    def _signal(
+        self, batch: _Batch, input_id: str, source: str, district: str, received_us: int, body: SignalBody
+    ) -> str | None:
+        found = self._rolls.device_by_source(source)
+        roll = found[0] if found is not None else self._rolls[district]
+        device = found[1] if found is not None else None
+        heard = Heard(
+            id=input_id,
+            source=source,
+            type=body.type,
+            received_us=received_us,
+            key=body.key,
+            at_us=body.at_us,
+            age_seconds=body.age_seconds,
+            device=device,
+        )
+        resident = roll.residents.get(device.resident) if device is not None and device.resident else None
+        # A test is no call, not even the one that happens to be open.
+        call = self._open_call(batch, roll, heard, resident) if body.type is not SignalType.TEST else None
+        cause = Cause(kind="signal", id=input_id, device=heard.device_id)
+        draft = self._draft(batch, roll, call, cause)
+        if call is None and (measured := _measured(body)) is not None and body.type in CALLING:
+            batch.page.places[draft.call_id] = Place(location=measured)
+        world = self._world(batch, roll, draft.call_id, resident)
+        in_test = False
+        if device is not None and body.type is SignalType.PRESS and device.id in roll.test_until_us:
+            # The first press ends test mode, and so does its time. One that joins an open call is real, and ends it too.
+            until_us = roll.test_until_us.pop(device.id)
+            batch.tests_ended.append((roll, device.id, until_us))
+            in_test = call is None and received_us <= until_us
+        decide_signal(heard, draft, world, in_test=in_test)
+        self._take(batch, draft)
+        return draft.call.id if draft.call is not None else None
+
+    def _open_call(self, batch: _Batch, roll: Roll, heard: Heard, resident: Resident | None) -> Call | None:
+        keys = [key_of(heard)] if heard.type in CALLING else ["emergency", "service", "family"]
+        if heard.key is not None and heard.type not in CALLING:
+            keys = [heard.key]
+        who = f"resident:{resident.id}" if resident is not None else f"source:{heard.source}"
+        for key in keys:
+            call = batch.page.for_whom((roll.district.code, who, str(key)))
+            if call is not None:
+                return call
+        return None
+
+    async def _command(self, batch: _Batch, input_id: str, district: str, body: CommandBody) -> Decided:
+        command = body.command
+        cause = Cause(kind="command", id=input_id, by=command.by)
+        if isinstance(command, OpenByHand):
+            return self._open(batch, input_id, district, command, cause)
+        call = batch.page.call(body.call or "") or await self._board.get(body.call or "")
+        if call is None:
+            return Decided(404, code="unknown_call", why="no such call")
+        roll = self._rolls.by_code.get(call.district) or self._rolls.default
+        draft = self._draft(batch, roll, call, cause)
+        place = None if call.open else await self._board.place(call.id)
+        if place is not None:
+            batch.page.places[call.id] = place
+        world = self._world(batch, roll, call.id, roll.residents.get(call.resident or ""))
+        other = batch.page.for_whom(key) if (key := whose(call)) is not None else None
+        refused = decide_command(
+            command, draft, world, other_open=other if other is not None and other.id != call.id else None
+        )
+        if refused is not None:
+            return _refusal(refused, call.id)
+        self._take(batch, draft)
+        self._keep_text(batch, input_id, call.id, getattr(command, "text", ""))
+        noted = (
+            bool(draft.told)
+            and draft.told[-1].entry.name == "call.noted"
+            and command.__struct_config__.tag != "note"
+        )
+        return Decided(200, call=call.id, noted=noted)
+
+    def _open(
+        self, batch: _Batch, input_id: str, district: str, command: OpenByHand, cause: Cause
+    ) -> Decided:
+        roll = self._rolls[district]
+        resident = roll.residents.get(command.resident) if command.resident is not None else None
+        key: Whose = (district, f"resident:{command.resident}", command.key)
+        call = batch.page.for_whom(key) if command.resident is not None else None
+        draft = self._draft(batch, roll, call, cause)
+        if call is None and command.place is not None:
+            batch.page.places[draft.call_id] = command.place
+        refused = open_by_hand(command, draft, self._world(batch, roll, draft.call_id, resident))
+        if refused is not None:
+            return _refusal(refused, None)
+        self._take(batch, draft)
+        self._keep_text(batch, input_id, draft.call_id, command.text)
+        return Decided(201 if call is None else 200, call=draft.call_id)
+
+    def _report(self, batch: _Batch, input_id: str, district: str, body: ReportBody) -> None:
+        found = self._rolls.device_by_source(body.source)
+        roll = found[0] if found is not None else self._rolls[district]
+        device = found[1].id if found is not None else None
+        draft = self._draft(batch, roll, None, Cause(kind="report", id=input_id, device=device))
+        draft.aside(DeviceFault(fault=body.fault, source=body.source), device=device)
+        self._take(batch, draft)
+
+    def _decide_call(
+        self, batch: _Batch, call_id: str, decide: Callable[[Draft, World], None], cause: Cause
+    ) -> None:
+        call = batch.page.call(call_id)
+        if call is None or call.state is State.CLOSED:
+            return
+        roll = self._rolls.by_code.get(call.district) or self._rolls.default
+        draft = self._draft(batch, roll, call, cause)
+        try:
+            decide(draft, self._world(batch, roll, call_id, roll.residents.get(call.resident or "")))
+        except Exception:
+            self.faults += 1
+            self._ill[call_id] = batch.now_us + ILL_SECONDS * 1_000_000
+            log.exception("decision_failed", call=call_id, kind=cause.kind)
+            return
+        self._ill.pop(call_id, None)
+        self._take(batch, draft)
+
+    # ── what a decision needs, what it leaves ────────────────────────────────────────────────────────────────────
+
+    def _draft(self, batch: _Batch, roll: Roll, call: Call | None, cause: Cause) -> Draft:
+        district = call.district if call is not None else roll.district.code
+        return Draft(
+            district=district,
+            call_id=call.id if call is not None else self._ids.new("c"),
+            call=call,
+            now_us=batch.now_us,
+            next_seq=batch.heads.get(district, 0) + 1,
+            cause=cause,
+        )
+
+    def _world(self, batch: _Batch, roll: Roll, call_id: str, resident: Resident | None) -> World:
+        place = batch.page.place(call_id)
+        location = place.location if place is not None and place.location is not None else None
+        if location is None and resident is not None:
+            location = resident.location
+        return World(
+            roll=roll,
+            atlas=self.atlas(roll),
+            now_us=batch.now_us,
+            load=batch.page,
+            place=location,
+            standings=self._standing(roll, batch.now_us),
+        )
+
+    def atlas(self, roll: Roll) -> Atlas:
+        """The district's map, sorted."""
+        code = roll.district.code
+        if code not in self._atlases:
+            self._atlases[code] = Atlas(roll, self._travel)
+        return self._atlases[code]
+
+    def _standing(self, roll: Roll, now_us: int) -> dict[str, Standing]:
+        """Who is able in itself: good for one minute of one register."""
+        minute = now_us // 60_000_000
+        kept = self._standings.get(roll.district.code)
+        if kept is None or kept[:2] != (minute, roll.version):
+            kept = self._standings[roll.district.code] = (minute, roll.version, {})
+        return kept[2]
+
+    def _take(self, batch: _Batch, draft: Draft) -> None:
+        batch.heads[draft.district] = draft.next_seq - 1
+        for told in draft.told:
+            batch.told.append((told.entry, told.call))
+        if draft.call is not None and draft.told:
+            batch.page.put(draft.call)
+
+    def _keep_text(self, batch: _Batch, input_id: str, call_id: str, text: str) -> None:
+        if text:
+            batch.texts.append({"id": input_id, "call": call_id, "body": text, "at_us": batch.now_us})
+
+    def _sweep(self, now_us: int) -> list[str]:
+        """Open offers to stations that can no longer come: looked for when the register changed and every minute."""
+        stamp = (
+            now_us // (SWEEP_SECONDS * 1_000_000),
+            sum(roll.version for roll in self._rolls.by_code.values()),
+        )
+        if stamp == self._swept:
+            return []
+        self._swept = stamp
+        found: set[str] = set()
+        for station_id in self._ledger.loaded():
+            roll = self._rolls.roll_of("stations", station_id)
+            station = roll.stations[station_id] if roll is not None else None
+            if roll is not None and station is not None:
+                world = World(
+                    roll, self.atlas(roll), now_us, self._ledger_load, standings=self._standing(roll, now_us)
+                )
+                if not world.standing(station).reason:
+                    continue
+            found |= {
+                call_id
+                for call_id in self._ledger.load(station_id)
+                if self._ledger.open[call_id].state is State.RECEIVED
+            }
+        return sorted(found)
+
+    @property
+    def _ledger_load(self) -> Page:
+        return Page(self._ledger)
+
+    # ── the commit ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _commit(self, batch: _Batch) -> dict[str, Place]:
+        changed = list(batch.page.changed.values())
+        news: list[dict[str, Any]] = []
+        for entry, call in batch.told:
+            if call is not None and call.sources:
+                roll = self._rolls.by_code.get(entry.district) or self._rolls.default
+                resident = roll.residents.get(call.resident or "")
+                language = resident.language if resident is not None else ""
+                news += outgoing.news_of(entry, call, roll.district, language, self._ids, batch.now_us)
+        new_places = [
+            {"call": call_id, "body": msgspec.json.encode(place).decode()}
+            for call_id, place in batch.page.places.items()
+            if call_id in batch.page.changed
+        ]
+        await self._store.write(
+            [
+                append(entry for entry, _ in batch.told),
+                Do(_CALL, [_row(call) for call in changed]),
+                Do(_CALL_STATION, _stations(batch.told)),
+                Do(_TEXT, batch.texts),
+                Do(_PLACE, new_places),
+                outgoing.put(news),
+                Do(_TEST_ENDED, [{"device": device} for _, device, _ in batch.tests_ended]),
+                Do(_DECIDED, batch.marks),
+            ]
+        )
+        # From here on it has happened.
+        self._heads = batch.heads
+        shown = {call.id: place for call in changed if (place := batch.page.place(call.id)) is not None}
+        batch.page.turn()
+        if news:
+            self._outbox.wake()
+        return shown
+
+    async def _texts(self, batch: _Batch) -> dict[str, str]:
+        texts_now: dict[str, str] = {text["id"]: text["body"] for text in batch.texts}
+        wanted = {
+            call.closed.text
+            for _, call in batch.told
+            if call is not None
+            and call.closed is not None
+            and call.closed.text
+            and call.closed.text not in texts_now
+        }
+        if wanted:
+            texts_now.update(await self._board.texts(wanted))
+        return texts_now
+
+    def _tell(self, batch: _Batch, shown: Mapping[str, Place], texts_now: Mapping[str, str]) -> None:
+        self._feed.publish(batch.told, shown, texts_now)
+        for mark in batch.marks:
+            self._inbox.decided(mark["b_id"], mark["b_call"], mark["b_result"])
+        for entry, call in batch.told:
+            self.on_told(entry, call)
+            log.debug("fact", fact=entry.name, call=entry.call, device=entry.device, seq=entry.seq)
+
+    # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def routing(self, roll: Roll, resident: Resident, at_us: int) -> list[dict[str, object]]:
+        """Who would be asked for this resident's emergency at that moment, in order, and why not the others."""
+        probe = Draft(roll.district.code, "", None, at_us, 1, Cause(kind="command"))
+        page = Page(self._ledger)
+        world = World(roll, self.atlas(roll), at_us, page, resident.location)
+        call = _probe(probe, resident, roll)
+        return explain(call, world)
+
+
+def _probe(draft: Draft, resident: Resident, roll: Roll) -> Call:
+    from dispatcher.core.call import Opened
+
+    policy = roll.policy(key_of(Heard(id="", source="", type=SignalType.PRESS, received_us=draft.now_us)))
+    return draft.add(
+        Opened(
+            key="emergency",
+            kind="manual",
+            pressed_us=draft.now_us,
+            policy=policy,
+            next_us=draft.now_us,
+            resident=resident.id,
+            area=resident.area,
+        )
+    )
+
+
+def _refusal(refused: Refused, call_id: str | None) -> Decided:
+    return Decided(refused.status, call=call_id, code=refused.code, why=refused.why, field=refused.field)
+
+
+def _row(call: Call) -> dict[str, Any]:
+    due = call.due
+    return {
+        "id": call.id,
+        "district": call.district,
+        "seq": call.seq,
+        "state": call.state.value,
+        "key": call.key,
+        "test": int(call.test),
+        "device": call.device,
+        "resident": call.resident,
+        "area": call.area or None,
+        "opened_us": call.opened_us,
+        "closed_us": call.closed.at_us if call.closed is not None else None,
+        "due_us": due[1] if due is not None else None,
+        "body": msgspec.json.encode(call).decode(),
+    }
+
+
+def _stations(told: Sequence[tuple[Entry, Call | None]]) -> list[dict[str, str]]:
+    pairs = {
+        (call.id, station)
+        for entry, call in told
+        if call is not None and entry.name in ("call.dispatched", "call.accepted")
+        for station in stations_of(call)
+    }
+    return [{"call": call, "station": station} for call, station in sorted(pairs)]
+
+
+def _measured(body: SignalBody) -> Location | None:
+    """Where the device says it is, if it says so and it is a place: 0, 0 is what a receiver without a fix says."""
+    lat, lon = body.details.get("lat"), body.details.get("lon")
+    if (
+        not isinstance(lat, int | float)
+        or not isinstance(lon, int | float)
+        or body.details.get("fix") is False
+    ):
+        return None
+    if not (-90 <= lat <= 90 and -180 <= lon <= 180) or (lat == 0 and lon == 0):
+        return None
+    datum = body.details.get("datum", "wgs84")
+    return to_wgs84(Location(float(lat), float(lon), datum if datum in ("gcj02", "bd09") else "wgs84"))

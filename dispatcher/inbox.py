@@ -1,0 +1,300 @@
+"""What was asked: every signal that may matter to a call, every operator's command, each a row before it is answered.
+
+A batch is one commit. A repeat is recognised by (source, ref), whoever brings it, for as long as rows are kept. What
+only says how a device is (a heartbeat, a battery) goes to the device's row in the same commit and asks nothing.
+
+In short, the rule is: when `put` returns, it is on disk; when the desk is away, it still is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.sqlite import insert
+
+from config.doors import Clock, Ids, to_us
+from devices.family import Result
+from devices.signal import CALLING, Key, Signal, SignalType
+from dispatcher.core.commands import AnyCommand
+from dispatcher.core.roll import Rolls
+from dispatcher.store import Do, Prepared, Store
+from dispatcher.tables import device_states, inbox
+
+#: What asks something of the desk; everything else is the state of a device.
+ASKING = CALLING | {SignalType.CANCEL, SignalType.HELPER_ARRIVED, SignalType.TEST}
+
+LANE_EMERGENCY, LANE_OTHER, LANE_REPORT = 0, 1, 2
+
+#: How many decided inputs are remembered for a repeat that comes right after.
+DECIDED_MAX = 8192
+
+_PUT = Prepared(
+    insert(inbox)
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("id", "source", "ref", "kind", "lane", "district", "received_us", "body")
+        }
+    )
+    .on_conflict_do_nothing()
+)
+_KNOWN = Prepared(
+    select(inbox.c.id, inbox.c.decided_us, inbox.c.call, inbox.c.result, inbox.c.body).where(
+        inbox.c.source == bindparam("source"), inbox.c.ref == bindparam("ref")
+    )
+)
+_upsert = insert(device_states).values({name: bindparam(name) for name in ("source", "heard_us", "body")})
+_HEARD = Prepared(
+    _upsert.on_conflict_do_update(
+        index_elements=["source"], set_={"heard_us": _upsert.excluded.heard_us, "body": _upsert.excluded.body}
+    )
+)
+
+
+class SignalBody(Struct, frozen=True, omit_defaults=True):
+    """A signal as its inbox row keeps it. `details` may hold where it was measured: rows are kept 30 days, no longer."""
+
+    type: SignalType
+    key: Key | None = None
+    at_us: int | None = None
+    age_seconds: float | None = None
+    details: dict[str, Any] = {}
+
+
+class CommandBody(Struct, frozen=True, omit_defaults=True):
+    """A command as its inbox row keeps it."""
+
+    command: AnyCommand
+    call: str | None = None
+
+
+class ReportBody(Struct, frozen=True):
+    """What a room of the house noticed: `fault` of a device."""
+
+    fault: str
+    source: str
+
+
+class Decided(Struct, frozen=True, omit_defaults=True):
+    """What the desk made of a command: `status` as in HTTP; of a refusal `code`, `why` and the `field` that is wrong."""
+
+    status: int
+    call: str | None = None
+    code: str = ""
+    why: str = ""
+    field: str = ""
+    noted: bool = False  #: a step done offline that no longer fitted: kept as a note
+
+
+class Undecided(Exception):  # noqa: N818
+    """The desk has not decided in time. It is stored: the same key asked again gives the outcome."""
+
+
+class KeyReused(Exception):  # noqa: N818
+    """The same Idempotency-Key came with another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of one signal: `id` of the stored one (the first, of a duplicate)."""
+
+    id: str
+    result: Result
+
+
+@dataclass(slots=True)
+class _Outcome:
+    call: str | None
+    result: str | None
+
+
+class Inbox:
+    """The inbox of one process: it commits, wakes the desk, and tells who waits what was decided."""
+
+    def __init__(self, store: Store, rolls: Rolls, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._rolls = rolls
+        self._clock = clock
+        self._ids = ids
+        self._waiting: dict[str, asyncio.Future[_Outcome]] = {}
+        self._decided: OrderedDict[str, _Outcome] = OrderedDict()
+        self.wake: Callable[[], None] = lambda: None
+        self.on_stored: Callable[[Signal, float], None] = lambda _signal, _seconds: None
+
+    async def put(self, arrivals: Sequence[tuple[Signal, int, str]]) -> list[Kept]:
+        """Store (signal, received_us, line) in order; returns after the commit. Raises StoreUnavailable."""
+        rows: list[Mapping[str, Any]] = []
+        states: dict[str, Mapping[str, Any]] = {}
+        unknown: set[str] = set()
+        for signal, received_us, line in arrivals:
+            source = f"{signal.family}/{signal.device}"
+            found = self._rolls.device_by_source(source)
+            if found is None:
+                unknown.add(source)
+            if signal.type in ASKING:
+                rows.append(self._row(signal, source, received_us, found[0].district.code if found else None))
+            if found is not None:
+                # Only devices of the register have a row: strangers must not grow a table.
+                states[source] = {"source": source, "heard_us": received_us, "body": _state(signal, line)}
+        work = [Do(_HEARD, list(states.values()))]
+        if rows:
+            work = [Do(_PUT, rows), Do(_KNOWN, rows, fetch=True), *work]
+        fetched = await self._store.write(work)
+        known = iter(zip(rows, fetched[0], strict=True)) if rows else iter(())
+        kept: list[Kept] = []
+        for signal, received_us, _line in arrivals:
+            new = Result.UNKNOWN_DEVICE if f"{signal.family}/{signal.device}" in unknown else Result.STORED
+            if signal.type not in ASKING:
+                kept.append(Kept("", new))
+                continue
+            row, found_rows = next(known)
+            kept.append(self._kept(row, found_rows[0], new))
+            if kept[-1].result is not Result.DUPLICATE:
+                self.on_stored(signal, (self._clock.now_us() - received_us) / 1e6)
+        if rows:
+            self.wake()
+        return kept
+
+    def _row(self, signal: Signal, source: str, received_us: int, district: str | None) -> Mapping[str, Any]:
+        emergency = signal.type in CALLING and signal.key in (None, Key.EMERGENCY)
+        body = SignalBody(
+            type=signal.type,
+            key=signal.key,
+            at_us=to_us(signal.at) if signal.at is not None else None,
+            age_seconds=signal.age_seconds,
+            details=signal.details,
+        )
+        return {
+            "id": self._ids.new("s"),
+            "source": source,
+            "ref": signal.id,
+            "kind": "signal",
+            "lane": LANE_EMERGENCY if emergency else LANE_OTHER,
+            "district": district or self._rolls.default_code,
+            "received_us": received_us,
+            "body": msgspec.json.encode(body).decode(),
+        }
+
+    def _kept(self, row: Mapping[str, Any], found: tuple[Any, ...], new: Result) -> Kept:
+        stored_id, decided_us, call, result, _body = found
+        if stored_id == row["id"]:
+            self._expect(stored_id)
+            return Kept(stored_id, new)
+        if decided_us is not None:
+            self._remember(stored_id, _Outcome(call, result))
+        else:
+            self._expect(stored_id)
+        return Kept(stored_id, Result.DUPLICATE)
+
+    async def call_of(self, stored_id: str, within_seconds: float = 2.0) -> str | None:
+        """The call a stored signal is in, waiting that long for the desk; None: not known by then, or none."""
+        if not stored_id:
+            return None
+        try:
+            return (await self._outcome(stored_id, within_seconds)).call
+        except Undecided:
+            return None
+
+    async def ask(
+        self,
+        command: AnyCommand,
+        *,
+        call: str | None,
+        district: str,
+        source: str,
+        ref: str,
+        within_seconds: float = 3.0,
+    ) -> Decided:
+        """Store a command and wait for its decision. Raises Undecided, KeyReused, StoreUnavailable."""
+        body = msgspec.json.encode(CommandBody(command, call)).decode()
+        row = {
+            "id": self._ids.new("k"),
+            "source": source,
+            "ref": ref,
+            "kind": "command",
+            "lane": LANE_EMERGENCY,
+            "district": district,
+            "received_us": self._clock.now_us(),
+            "body": body,
+        }
+        [[(stored_id, decided_us, decided_call, result, stored_body)]] = (
+            await self._store.write([Do(_PUT, [row]), Do(_KNOWN, [row], fetch=True)])
+        )[0]
+        if stored_body != body:
+            raise KeyReused
+        if decided_us is not None:
+            outcome = _Outcome(decided_call, result)
+        else:
+            self._expect(stored_id)
+            self.wake()
+            outcome = await self._outcome(stored_id, within_seconds)
+        return msgspec.json.decode(outcome.result or '{"status":200}', type=Decided)
+
+    async def report(self, source: str, fault: str, ref: str) -> None:
+        """Something a room noticed about a device, once per ref. Raises StoreUnavailable."""
+        found = self._rolls.device_by_source(source)
+        row = {
+            "id": self._ids.new("r"),
+            "source": f"report/{source}",
+            "ref": ref,
+            "kind": "report",
+            "lane": LANE_REPORT,
+            "district": found[0].district.code if found else self._rolls.default_code,
+            "received_us": self._clock.now_us(),
+            "body": msgspec.json.encode(ReportBody(fault, source)).decode(),
+        }
+        await self._store.write([Do(_PUT, [row])])
+        self.wake()
+
+    # ── what the desk tells ──────────────────────────────────────────────────────────────────────────────────────
+
+    def decided(self, stored_id: str, call: str | None, result: str | None) -> None:
+        """The desk has decided this input, and it is on disk."""
+        outcome = _Outcome(call, result)
+        self._remember(stored_id, outcome)
+        future = self._waiting.pop(stored_id, None)
+        if future is not None and not future.done():
+            future.set_result(outcome)
+
+    def _expect(self, stored_id: str) -> None:
+        if stored_id not in self._decided and stored_id not in self._waiting:
+            self._waiting[stored_id] = asyncio.get_running_loop().create_future()
+
+    def _remember(self, stored_id: str, outcome: _Outcome) -> None:
+        self._decided[stored_id] = outcome
+        if len(self._decided) > DECIDED_MAX:
+            self._decided.popitem(last=False)
+
+    async def _outcome(self, stored_id: str, within_seconds: float) -> _Outcome:
+        if (known := self._decided.get(stored_id)) is not None:
+            return known
+        future = self._waiting.get(stored_id)
+        if future is not None:
+            try:
+                async with asyncio.timeout(within_seconds):
+                    return await asyncio.shield(future)
+            except TimeoutError:
+                raise Undecided from None
+        rows = await self._store.read(
+            select(inbox.c.decided_us, inbox.c.call, inbox.c.result).where(inbox.c.id == stored_id)
+        )
+        if not rows or rows[0][0] is None:
+            raise Undecided
+        return _Outcome(rows[0][1], rows[0][2])
+
+    @property
+    def waiting(self) -> int:
+        """How many inputs stored by this process the desk has not decided yet."""
+        return len(self._waiting)
+
+
+def _state(signal: Signal, line: str) -> str:
+    told = {name: signal.details[name] for name in ("battery", "rssi", "via") if name in signal.details}
+    return msgspec.json.encode({"type": signal.type, "line": line, **told}).decode()

@@ -1,0 +1,283 @@
+"""What goes out: rows written in the desk's own transaction, claimed with a lease on the row, gone once carried.
+
+Today what the wearer is told; SMS and webhooks will stand in the same rows. A claim moves `due_us` on, so that a
+process that dies with a message in its hands gives it back by itself, and nobody sends it twice meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from config.doors import Clock, Ids
+from dispatcher.core.call import (
+    Accepted,
+    Call,
+    Closed,
+    EnRoute,
+    Entry,
+    Joined,
+    Lapsed,
+    OnScene,
+    Opened,
+    Reopened,
+)
+from dispatcher.core.district import District
+from dispatcher.store import Do, Prepared, Store, StoreUnavailable
+from dispatcher.tables import outbox
+
+#: Who claimed a message and died gives it back after this.
+LEASE_SECONDS = 15
+#: A message to a device that cannot be reached is tried again after 2, 4, 8 … seconds, at most this.
+RETRY_SECONDS_MAX = 60
+#: A word of progress older than this helps nobody.
+STALE_SECONDS = 6 * 3600
+BATCH = 200
+#: The poll behind the wake: leases that ran out, retries that are due.
+POLL_SECONDS = 1.0
+
+_PUT = Prepared(
+    insert(outbox).values(
+        {
+            name: bindparam(name)
+            for name in (
+                "id",
+                "district",
+                "call",
+                "channel",
+                "address",
+                "body",
+                "created_us",
+                "due_us",
+                "tries",
+            )
+        }
+    )
+)
+_DUE = Prepared(
+    select(
+        outbox.c.seq,
+        outbox.c.id,
+        outbox.c.call,
+        outbox.c.address,
+        outbox.c.body,
+        outbox.c.created_us,
+        outbox.c.tries,
+    )
+    .where(outbox.c.channel == bindparam("channel"), outbox.c.due_us <= bindparam("now_us"))
+    .order_by(outbox.c.seq)
+    .limit(BATCH)
+)
+_LEASE = Prepared(update(outbox).where(outbox.c.id == bindparam("b_id")).values(due_us=bindparam("until_us")))
+_GONE = Prepared(delete(outbox).where(outbox.c.id == bindparam("id")))
+_LATER = Prepared(
+    update(outbox)
+    .where(outbox.c.id == bindparam("b_id"))
+    .values(due_us=bindparam("until_us"), tries=outbox.c.tries + 1)
+)
+_newer = outbox.alias("newer")
+#: A newer word to the same device about the same call makes an older one that waits superfluous.
+_OVERTAKEN = Prepared(
+    delete(outbox).where(
+        outbox.c.channel == bindparam("channel"),
+        outbox.c.address == bindparam("address"),
+        outbox.c.call == bindparam("call"),
+        outbox.c.seq < bindparam("seq"),
+        outbox.c.tries > 0,
+    )
+)
+
+#: The same once the newer one has arrived: "received" after "on the way" would frighten her.
+_OLDER = Prepared(
+    delete(outbox).where(
+        exists()
+        .where(
+            _newer.c.id == bindparam("id"),
+            _newer.c.channel == outbox.c.channel,
+            _newer.c.address == outbox.c.address,
+            _newer.c.call == outbox.c.call,
+            _newer.c.seq > outbox.c.seq,
+        )
+        .correlate(outbox)
+    )
+)
+
+WORDS: dict[str, dict[str, str]] = {
+    "zh": {
+        "received": "已收到您的求助，正在联系工作人员",
+        "accepted": "工作人员已受理",
+        "en_route": "工作人员已出发",
+        "on_scene": "工作人员已到达",
+        "closed": "本次呼叫已办结",
+    },
+    "en": {
+        "received": "We have your call and are finding somebody to come",
+        "accepted": "Somebody has taken your call",
+        "en_route": "They are on the way to you",
+        "on_scene": "They have arrived",
+        "closed": "Your call is closed",
+    },
+}
+
+
+class DeviceNews(Struct, frozen=True):
+    """What a wearer is told."""
+
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A claimed message to a device: `address` is family/address."""
+
+    id: str
+    seq: int
+    call: str
+    address: str
+    news: DeviceNews
+    tries: int
+
+
+def _state_of(entry: Entry, call: Call) -> str | None:
+    match entry.fact:
+        case Opened() | Reopened() | Lapsed():
+            return "received"
+        case Accepted() | EnRoute() | OnScene() | Closed() | Joined():
+            return str(call.state)
+        case _:
+            return None
+
+
+def news_of(
+    entry: Entry, call: Call | None, district: District, language: str, ids: Ids, now_us: int
+) -> list[dict[str, Any]]:
+    """The rows that tell the wearers of this fact: every device that pressed; of a further press only that one."""
+    if call is None:
+        return []
+    state = _state_of(entry, call)
+    if state is None:
+        return []
+    told = call.sources
+    if isinstance(entry.fact, Joined):
+        told = (entry.fact.source,) if entry.fact.source else ()
+    words = WORDS["zh" if (language or district.locale).startswith("zh") else "en"]
+    body = msgspec.json.encode(DeviceNews(state, words[state])).decode()
+    return [
+        {
+            "id": ids.new("o"),
+            "district": call.district,
+            "call": call.id,
+            "channel": "device",
+            "address": source,
+            "body": body,
+            "created_us": now_us,
+            "due_us": now_us,
+            "tries": 0,
+        }
+        for source in told
+    ]
+
+
+def put(rows: Sequence[Mapping[str, Any]]) -> Do:
+    """The write that adds these rows, for the desk's transaction."""
+    return Do(_PUT, rows)
+
+
+class Outbox:
+    """The way from the rows to whoever carries them."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._news = asyncio.Event()
+        self.failed = 0  #: given up as too old to help
+
+    def wake(self) -> None:
+        """There may be something to carry."""
+        self._news.set()
+
+    async def claim(self) -> AsyncIterator[list[Parcel]]:
+        """Batches to carry to devices, for ever; oldest first. A claim is a lease of LEASE_SECONDS."""
+        while True:
+            self._news.clear()
+            try:
+                parcels = await self._take()
+            except StoreUnavailable:
+                await asyncio.sleep(1)
+                continue
+            if parcels:
+                yield parcels
+                continue
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _take(self) -> list[Parcel]:
+        now_us = self._clock.now_us()
+        rows = (await self._store.write([Do(_DUE, [{"channel": "device", "now_us": now_us}], fetch=True)]))[
+            0
+        ][0]
+        if not rows:
+            return []
+        stale = [row for row in rows if now_us - row[5] > STALE_SECONDS * 1_000_000]
+        self.failed += len(stale)
+        fresh = [row for row in rows if now_us - row[5] <= STALE_SECONDS * 1_000_000]
+        until_us = now_us + LEASE_SECONDS * 1_000_000
+        await self._store.write(
+            [
+                Do(_GONE, [{"id": row[1]} for row in stale]),
+                Do(_LEASE, [{"b_id": row[1], "until_us": until_us} for row in fresh]),
+            ]
+        )
+        return [
+            Parcel(row[1], row[0], row[2], row[3], msgspec.json.decode(row[4], type=DeviceNews), row[6])
+            for row in fresh
+        ]
+
+    async def carried(self, ids: Sequence[str]) -> None:
+        """These have arrived where they should: gone, and with them what older ones still wait."""
+        rows = [{"id": one} for one in ids]
+        await self._store.write([Do(_OLDER, rows), Do(_GONE, rows)])
+
+    async def returned(self, parcels: Sequence[Parcel]) -> None:
+        """These could not be carried now: again later, unless a newer word to the same device has overtaken them."""
+        now_us = self._clock.now_us()
+        newest = {
+            (parcel.address, parcel.call): parcel.seq for parcel in sorted(parcels, key=lambda one: one.seq)
+        }
+        await self._store.write(
+            [
+                Do(
+                    _LATER,
+                    [
+                        {
+                            "b_id": parcel.id,
+                            "until_us": now_us
+                            + min(RETRY_SECONDS_MAX, 2 ** min(parcel.tries + 1, 6)) * 1_000_000,
+                        }
+                        for parcel in parcels
+                    ],
+                ),
+                Do(
+                    _OVERTAKEN,
+                    [
+                        {"channel": "device", "address": address, "call": call, "seq": seq}
+                        for (address, call), seq in newest.items()
+                    ],
+                ),
+            ]
+        )
+
+    async def depth(self) -> int:
+        """How many wait."""
+        return int((await self._store.read(select(func.count()).select_from(outbox)))[0][0])

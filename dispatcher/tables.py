@@ -1,0 +1,231 @@
+"""Every table of the dispatcher, in SQLAlchemy Core: the two logs, the calls between them, the register beside them.
+
+Times are integers, microseconds since 1970 UTC (`_us`): the same on SQLite and PostgreSQL, and quick. JSON is text.
+A column is a column where something is asked by it; the rest of a thing is in its `body`.
+
+In short, the rule is: `inbox` is what was asked, `journal` what was decided, `calls` the fold of the journal.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+#: SQLite counts by itself only on a column that is INTEGER PRIMARY KEY.
+_Counted = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("seq", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),  # who asked: family/address of a device, api/token of a program
+    Column("ref", Text, nullable=False),  # the asker's own id for it: what makes a repeat recognisable
+    Column("kind", Text, nullable=False),  # signal | command | report
+    Column("lane", Integer, nullable=False),  # 0 before 1 before 2: nothing waits before an emergency
+    Column("district", Text, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("decided_us", BigInteger),
+    Column("call", Text),
+    Column("result", Text),
+    UniqueConstraint("source", "ref", name="inbox_source_ref"),
+)
+Index(
+    "inbox_pending",
+    inbox.c.lane,
+    inbox.c.seq,
+    sqlite_where=inbox.c.decided_us.is_(None),
+    postgresql_where=inbox.c.decided_us.is_(None),
+)
+Index("inbox_received", inbox.c.received_us)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("district", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("fact", Text, nullable=False),
+    Column("call", Text),
+    Column("device", Text),
+    Column("cause", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    # The second fence against two desks: one district, one number, one fact.
+    PrimaryKeyConstraint("district", "seq"),
+)
+Index("journal_call", journal.c.call, journal.c.seq)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("district", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("test", Integer, nullable=False),
+    Column("device", Text),
+    Column("resident", Text),
+    Column("area", Text),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("closed_us", BigInteger),
+    Column("due_us", BigInteger),
+    Column("body", Text, nullable=False),
+    # Promise 3, kept by the database itself: an open call has a next moment, a closed one has none.
+    CheckConstraint("(closed_us IS NULL) = (due_us IS NOT NULL)", name="calls_open_is_due"),
+    CheckConstraint("(state = 'closed') = (closed_us IS NOT NULL)", name="calls_closed_is_closed"),
+)
+Index(
+    "calls_due",
+    calls.c.due_us,
+    sqlite_where=calls.c.due_us.is_not(None),
+    postgresql_where=calls.c.due_us.is_not(None),
+)
+Index("calls_opened", calls.c.district, calls.c.opened_us, calls.c.id)
+Index("calls_resident", calls.c.resident)
+Index("calls_device", calls.c.device)
+
+call_stations = Table(
+    "call_stations",
+    metadata,
+    Column("call", Text, nullable=False),
+    Column("station", Text, nullable=False),
+    PrimaryKeyConstraint("call", "station"),
+)
+Index("call_stations_station", call_stations.c.station)
+
+# What people wrote about a call: notes and reasons. Apart from the journal, so that a person can be erased.
+texts = Table(
+    "texts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("call", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+)
+Index("texts_call", texts.c.call)
+
+# Where a call is and who called, when the register does not say: typed in by hand, or measured by the device.
+places = Table(
+    "places", metadata, Column("call", Text, primary_key=True), Column("body", Text, nullable=False)
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("district", Text, nullable=False),
+    Column("call", Text, nullable=False),
+    Column("channel", Text, nullable=False),  # device; SMS and webhooks are to come
+    Column("address", Text, nullable=False),  # family/address of a device
+    Column("body", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column(
+        "due_us", BigInteger, nullable=False
+    ),  # not before this; moved on by a claim (the lease) and by a failure
+    Column("tries", Integer, nullable=False, default=0),
+)
+Index("outbox_due", outbox.c.channel, outbox.c.due_us, outbox.c.seq)
+
+districts = Table(
+    "districts",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+)
+
+
+def _kind(name: str, *columns: Column[str]) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("district", Text, nullable=False),
+        *columns,
+        Column("body", Text, nullable=False),
+        Column("updated_us", BigInteger, nullable=False),
+    )
+
+
+areas = _kind("areas")
+stations = _kind("stations")
+residents = _kind("residents")
+devices = _kind("devices", Column("source", Text, nullable=False, unique=True))
+staff = _kind("staff")
+webhooks = _kind("webhooks")
+policies = Table(
+    "policies",
+    metadata,
+    Column("district", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("district", "key"),
+)
+
+duty = Table(
+    "duty",
+    metadata,
+    Column("staff", Text, primary_key=True),
+    Column("on_duty", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+)
+test_mode = Table(
+    "test_mode",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+)
+device_states = Table(
+    "device_states",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("heard_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("staff", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger),
+)
+
+# Answers to writes that the desk does not decide (the register), kept by their Idempotency-Key.
+replies = Table(
+    "replies",
+    metadata,
+    Column("token", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("token", "key"),
+)
+Index("replies_at", replies.c.at_us)

@@ -1,0 +1,168 @@
+"""A call as the outside sees it (contract, section 4): times as text, and the person it is about put back in.
+
+The journal and the calls name people by id; only here, for somebody who may see it, does the id become a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import to_builtins
+
+from config.doors import from_us
+from dispatcher.core.call import Call, Done, Entry
+from dispatcher.core.commands import Place
+from dispatcher.core.district import Resident
+from dispatcher.core.roll import Roll
+
+#: What of a resident's record comes with a call: what somebody needs who goes there.
+_RESIDENT = (
+    "id",
+    "name",
+    "phone",
+    "address",
+    "area",
+    "notes",
+    "language",
+    "birth_year",
+    "location",
+    "contacts",
+)
+
+
+def when(us: int) -> str:
+    """RFC 3339, UTC, to the millisecond."""
+    return from_us(us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _done(done: Done | None) -> dict[str, Any] | None:
+    return None if done is None else {"by": done.by, "at": when(done.at_us), "proof": done.proof or None}
+
+
+def _resident(resident: Resident | None, call: Call) -> dict[str, Any] | None:
+    if resident is None:
+        return None if call.resident is None else {"id": call.resident}
+    full = to_builtins(resident)
+    return {name: full[name] for name in _RESIDENT if name in full}
+
+
+def view_call(call: Call, roll: Roll | None, place: Place | None, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The call as JSON values. `texts` must hold the closing note, if there is one."""
+    resident = roll.residents.get(call.resident or "") if roll is not None else None
+    location = place.location if place is not None and place.location is not None else None
+    if location is None and resident is not None:
+        location = resident.location
+    due = call.due
+    closed = call.closed
+    caller = None
+    if place is not None and (place.name or place.phone or place.address):
+        caller = {"name": place.name, "phone": place.phone, "address": place.address}
+    return {
+        "id": call.id,
+        "district": call.district,
+        "state": call.state,
+        "key": call.key,
+        "kind": call.kind,
+        "test": call.test,
+        "device": call.device,
+        "source": call.source or None,
+        "resident": _resident(resident, call),
+        "caller": caller,
+        "area": call.area or None,
+        "location": to_builtins(location) if location is not None else None,
+        "pressed_at": when(call.pressed_us),
+        "opened_at": when(call.opened_us),
+        "late_seconds": round(max(0, call.opened_us - call.pressed_us) / 1e6, 3),
+        "presses": call.presses,
+        "cancel_requested": call.cancel_requested,
+        "step": max(call.step, 0),
+        "repeats": call.repeats,
+        "dispatches": [
+            {
+                ("person" if offer.person else "station"): offer.to,
+                "at": when(offer.at_us),
+                "last_at": when(offer.last_us),
+                "offers": offer.offers,
+                "travel_seconds": offer.travel_seconds,
+                "distance_m": offer.distance_m,
+                "reason": offer.reason,
+                "state": offer.state,
+            }
+            for offer in call.offers
+        ],
+        "passed_over": [{"station": over.station, "reason": over.reason} for over in call.passed_over],
+        "seen_by": list(call.seen_by),
+        "spoke": None
+        if call.spoke is None
+        else {"by": call.spoke.by, "at": when(call.spoke.at_us), "result": call.spoke.result},
+        "accepted": None
+        if call.accepted is None
+        else {"by": call.accepted.by, "station": call.accepted.station, "at": when(call.accepted.at_us)},
+        "en_route": None
+        if call.en_route is None
+        else {"by": call.en_route.by, "at": when(call.en_route.at_us)},
+        "on_scene": _done(call.on_scene),
+        "closed": None
+        if closed is None
+        else {
+            "by": closed.by,
+            "at": when(closed.at_us),
+            "outcome": closed.outcome,
+            "evidence": closed.evidence,
+            "note": texts.get(closed.text) if closed.text else None,
+            "of": closed.of or None,
+        },
+        "deadline": None if due is None else {"kind": due[0], "at": when(due[1])},
+        "deadlines": {
+            kind: when(moment) for kind, moment in sorted(call.deadlines.items(), key=lambda item: item[1])
+        },
+        "seq": call.seq,
+    }
+
+
+#: Fields of facts that are moments: shown as text, under a name without the unit.
+_MOMENTS = {
+    "pressed_us": "pressed_at",
+    "next_us": "next_at",
+    "repress_us": "repress_at",
+    "within_us": "within",
+    "happened_us": "happened_at",
+}
+
+
+def view_entry(entry: Entry, texts: Mapping[str, str]) -> dict[str, Any]:
+    """A fact as JSON values, without the call's state (contract, section 5)."""
+    body: dict[str, Any] = to_builtins(entry.fact)
+    body.pop("fact")
+    body.pop("policy", None)
+    for us_name, name in _MOMENTS.items():
+        moment = body.pop(us_name, None)
+        if moment is not None:
+            body[name] = when(moment)
+    text = body.pop("text", "")
+    if text:
+        body["note"] = texts.get(text)
+    body.pop("device", None)
+    return {
+        "seq": entry.seq,
+        "at": when(entry.at_us),
+        "fact": entry.name,
+        "district": entry.district,
+        "cause": entry.cause.view(),
+        "call": entry.call,
+        "device": entry.device,
+        **body,
+    }
+
+
+def text_ids(call: Call | None, entry: Entry | None = None) -> set[str]:
+    """The ids of the texts that showing these needs."""
+    wanted = set()
+    if call is not None and call.closed is not None and call.closed.text:
+        wanted.add(call.closed.text)
+    if entry is not None:
+        text = getattr(entry.fact, "text", "")
+        if text:
+            wanted.add(text)
+    return wanted

@@ -1,0 +1,1 @@
+"""The gateway: bytes in, Signals out, nothing lost."""

@@ -1,0 +1,76 @@
+"""What the gateway needs from whoever stores signals, and nothing else: two small protocols.
+
+In `yijian run` the dispatcher's inbox and outbox stand behind them; in a building without a centre, a spool on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from devices.family import Progress, Result
+from devices.signal import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A signal and the moment it reached us (aware UTC). `line` names the way it came, for people who look for faults."""
+
+    signal: Signal
+    received_at: datetime
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the inbox made of one arrival: `id` of the stored signal (the first one's, of a duplicate)."""
+
+    id: str
+    result: Result
+
+
+class Busy(Exception):  # noqa: N818
+    """Nothing can be stored just now (disk full, database away): tell the device to repeat later."""
+
+
+class Inbox(Protocol):
+    """Where signals go."""
+
+    async def put(self, arrivals: Sequence[Arrival]) -> Sequence[Stored]:
+        """Store a batch durably, in order; returns after the commit. Raises Busy, and then nothing is stored."""
+        ...
+
+    async def call_of(self, stored_id: str, within_seconds: float) -> str | None:
+        """The call the signal is in, waiting that long for the desk to have decided; None: not known by then, or no call."""
+        ...
+
+    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> None:
+        """A retained or re-published message: a fault to show, never a press. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """One thing to carry to a device: who, by which family, and what."""
+
+    id: str
+    family: str
+    news: Progress
+
+
+class Downlink(Protocol):
+    """Where messages to devices come from."""
+
+    def claim(self) -> AsyncIterator[Sequence[Down]]:
+        """Batches of messages to carry, for ever, oldest first."""
+        ...
+
+    async def carried(self, ids: Sequence[str]) -> None:
+        """These are with the broker, or the line."""
+        ...
+
+    async def returned(self, ids: Sequence[str]) -> None:
+        """These could not be carried now (no line to that device): they come back later, or end as failed."""
+        ...

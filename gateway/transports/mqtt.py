@@ -1,0 +1,320 @@
+"""MQTT 3.1.1: frames from a broker to the intake, answers back. The one file that reaches below aiomqtt, to paho.
+
+Why below: aiomqtt 2.x acknowledges a message before anybody has seen it. We hold every PUBACK until the signal is on
+our disk, which needs paho's manual acknowledgement, switched on *before* connecting (what was queued for us can arrive
+together with the CONNACK) and used only on the connection the message came by (message numbers begin again after a lost
+session: a late PUBACK of an old connection could acknowledge a new press that is not stored). So every connection is a
+new client object, and an ack knows its own.
+
+    broker --PUBLISH--> take --> commit --> PUBACK (same connection) + receipt
+
+The session is kept by the broker (clean session false, one fixed client id per gateway): what is sent while we are away
+waits there. Subscriptions are made anew at each connection, in case the broker lost its memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiomqtt
+import paho.mqtt.client as paho
+import structlog
+
+from devices.family import Answer, Frame
+from gateway import metrics
+from gateway.intake import Intake
+from gateway.lines import OpenLine
+
+log = structlog.get_logger()
+
+_KEEPALIVE_SECONDS = 15
+_CONNECT_WITHIN_SECONDS = 5.0
+_CARRY_WITHIN_SECONDS = 10.0
+_AGAIN_SECONDS_MIN = 0.05  # our own broker needs that long to start
+_AGAIN_SECONDS_MAX = 5.0
+_IN_FLIGHT_MAX = 1000
+_OUT_PACKETS_MAX = 50_000  # a broker that reads nothing: keepalive ends it after 30 s
+_REFUSED = 0x80  # from here on, what a SUBACK says is a refusal
+_PORT, _TLS_PORT = 1883, 8883
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is, and who we are there."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    ca_file: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> BrokerAddress:
+        """Read `mqtt(s)://user:password@host:port?ca=/path/of/ca.pem`. Raises ValueError, without the password in it."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"mqtt", "mqtts", "tcp", "ssl"} or not parts.hostname:
+            raise ValueError(
+                "an MQTT broker is named like mqtt://user:password@host:1883, or mqtts://… with TLS"
+            )
+        tls = parts.scheme in {"mqtts", "ssl"}
+        return cls(
+            host=parts.hostname,
+            port=parts.port or (_TLS_PORT if tls else _PORT),
+            username=None if parts.username is None else unquote(parts.username),
+            password=None if parts.password is None else unquote(parts.password),
+            tls=tls,
+            ca_file=next(iter(parse_qs(parts.query).get("ca", [])), None),
+        )
+
+    def client(self, client_id: str, *, clean_session: bool = False) -> aiomqtt.Client:
+        """A client for one connection."""
+        return aiomqtt.Client(
+            self.host,
+            self.port,
+            username=self.username,
+            password=self.password,
+            identifier=client_id,
+            clean_session=clean_session,
+            keepalive=_KEEPALIVE_SECONDS,
+            timeout=_CONNECT_WITHIN_SECONDS,
+            max_inflight_messages=_IN_FLIGHT_MAX,
+            tls_context=ssl.create_default_context(cafile=self.ca_file) if self.tls else None,
+            # Nagle holds a receipt back until the broker's TCP has acknowledged the PUBACK before it: 11 to 41 ms.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+
+
+class MqttTransport:
+    """All lines that come by one broker. `run` it in a task."""
+
+    def __init__(
+        self, address: Callable[[], BrokerAddress], client_id: str, intake: Intake, *, chance: random.Random
+    ) -> None:
+        self._address = address
+        self._client_id = client_id
+        self._intake = intake
+        self._chance = chance
+        self._routes: list[tuple[list[str], OpenLine]] = []
+        self._connection: _Connection | None = None
+        self._subscribed = False
+        self._paused = False
+        self._loop = asyncio.get_running_loop()
+        self.beat = self._loop.time()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection with all subscriptions made."""
+        return self._subscribed
+
+    def add(self, line: OpenLine, topics: Sequence[str]) -> None:
+        """A line, and what it subscribes to. Before `run`."""
+        self._routes.extend((topic.split("/"), line) for topic in topics)
+
+    def send(self, answers: Sequence[Answer]) -> None:
+        """Hand answers to the broker, without waiting; without a connection they are lost, and senders repeat."""
+        if self._connection is not None:
+            for answer in answers:
+                self._connection.publish(answer)
+
+    async def carry(self, answers: Sequence[Answer]) -> bool:
+        """Hand answers to the broker; True once it acknowledged each (QoS 0: once they are on their way)."""
+        connection = self._connection
+        if connection is None or not self._subscribed:
+            return False
+        pending = [future for answer in answers if (future := connection.publish(answer)) is not None]
+        if pending:
+            await asyncio.wait(pending, timeout=_CARRY_WITHIN_SECONDS)
+        return all(future.done() and not future.cancelled() and future.result() for future in pending)
+
+    def pause(self, paused: bool) -> None:
+        """Stop reading, or read again: what is not read waits at the broker."""
+        if paused != self._paused:
+            self._paused = paused
+            if self._connection is not None:
+                self._connection.pause(paused)
+
+    async def run(self) -> None:
+        """Be connected, for ever."""
+        again_seconds = _AGAIN_SECONDS_MIN
+        told = ""
+        while True:
+            while self._paused:
+                # What we cannot take now is safe at the broker; a connection would only bring it again.
+                self.beat = self._loop.time()
+                await asyncio.sleep(_AGAIN_SECONDS_MIN)
+            self.beat = connected_at = self._loop.time()
+            try:
+                await self._connect()
+                reason = "the broker ended the connection"
+            except (aiomqtt.MqttError, OSError, ValueError, RuntimeError) as error:
+                reason = str(error) or type(error).__name__
+            finally:
+                self._connection, self._subscribed = None, False
+                metrics.BROKER_CONNECTED.set(0)
+            if self._loop.time() - connected_at > _AGAIN_SECONDS_MAX:
+                again_seconds, told = _AGAIN_SECONDS_MIN, ""
+            if reason != told:
+                log.warning("no broker", reason=reason)
+                told = reason
+            await asyncio.sleep(again_seconds * (0.5 + self._chance.random()))
+            again_seconds = min(again_seconds * 2, _AGAIN_SECONDS_MAX)
+
+    async def _connect(self) -> None:
+        """One connection, from its beginning to its end."""
+        client = self._address().client(self._client_id)
+        connection = _Connection(client, self._received)
+        try:
+            async with client:
+                # Before subscribing: what was kept for us comes at once, and wants its answers.
+                self._connection = connection
+                codes = await client.subscribe([("/".join(levels), 1) for levels, _ in self._routes])
+                if any(getattr(code, "value", code) >= _REFUSED for code in codes):
+                    raise ValueError("the broker does not let this login subscribe to the devices' topics")
+                self._subscribed = True
+                metrics.BROKER_CONNECTED.set(1)
+                log.info("connected to the broker")
+                connection.pause(self._paused)
+                await connection.ended(self._turn)
+        finally:
+            connection.close()
+
+    def _turn(self) -> None:
+        self.beat = self._loop.time()
+
+    def _received(
+        self, connection: _Connection, message: paho.MQTTMessage, ack: Callable[[], None] | None
+    ) -> None:
+        self._connection = connection  # it can come before we are told that we are connected
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        levels = topic.split("/")
+        for wanted, line in self._routes:
+            if _matches(wanted, levels):
+                self._intake.take(line, Frame(bytes(message.payload), topic, message.retain), ack)
+                return
+        # A subscription that the kept session still has, from settings that are gone.
+        if ack is not None:
+            ack()
+
+
+class _Connection:
+    """One connection: its acknowledgements, and what waits for the broker's."""
+
+    def __init__(
+        self,
+        client: aiomqtt.Client,
+        received: Callable[[_Connection, paho.MQTTMessage, Callable[[], None] | None], None],
+    ) -> None:
+        self._client = client
+        self._paho: paho.Client = client._client  # noqa: SLF001 - see the head of this file
+        self._received = received
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._pending: dict[int, asyncio.Future[bool]] = {}
+        self._broken: asyncio.Future[None] = self._loop.create_future()
+        self._paho.manual_ack_set(True)
+        # aiomqtt would put a task, a queue and a Topic object around every message: half of the cost of a press.
+        self._paho.on_message = self._on_message
+        self._paho.on_publish = None
+        self._paho.disable_logger()
+
+    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        self._received(self, message, partial(self._ack, message.mid) if message.qos else None)
+
+    def _ack(self, mid: int) -> None:
+        if not self._closed:
+            self._paho.ack(mid, 1)
+
+    def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, *_rest: Any) -> None:
+        future = self._pending.pop(mid, None)
+        if future is not None and not future.done():
+            future.set_result(True)
+        if not self._pending:
+            # paho makes a Properties object for every QoS 0 message as long as anybody listens: 10 % of a press.
+            self._paho.on_publish = None
+
+    def publish(self, answer: Answer) -> asyncio.Future[bool] | None:
+        """Queue a message; for QoS 1 the future of its acknowledgement."""
+        if answer.qos == 0 and len(self._paho._out_packet) > _OUT_PACKETS_MAX:  # noqa: SLF001
+            return None  # a receipt that is lost is asked for again
+        info = self._paho.publish(answer.topic, answer.data, answer.qos, answer.retain)
+        if answer.qos == 0:
+            return None
+        future: asyncio.Future[bool] = self._loop.create_future()
+        if info.rc == paho.MQTT_ERR_SUCCESS:
+            self._pending[info.mid] = future
+            self._paho.on_publish = self._on_publish
+        else:
+            future.set_result(False)
+        return future
+
+    def pause(self, paused: bool) -> None:
+        """Leave what the broker sends in the socket, or read it again."""
+        sock = self._paho.socket()
+        if sock is None:
+            return
+        if paused:
+            self._loop.remove_reader(sock.fileno())
+        else:
+            self._loop.add_reader(sock.fileno(), self._read)
+            self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        try:
+            while self._paho.socket() is not None:
+                self._paho.loop_read()
+                # What TLS has decoded already never wakes the loop: github.com/eclipse-paho/paho.mqtt.python issue 131.
+                sock = self._paho.socket()
+                if not isinstance(sock, ssl.SSLSocket) or not sock.pending():
+                    break
+        except Exception as error:  # noqa: BLE001 - like aiomqtt's own reader, whose place this takes
+            if not self._broken.done():
+                self._broken.set_exception(aiomqtt.MqttError(str(error)))
+
+    async def ended(self, turn: Callable[[], None]) -> None:
+        """Wait for the end of the connection: aiomqtt says so to whoever waits for its (here always empty) messages."""
+        messages = aiter(self._client.messages)
+        waiting = asyncio.ensure_future(anext(messages))
+        try:
+            while not waiting.done() and not self._broken.done():
+                turn()
+                await asyncio.wait((waiting, self._broken), timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            (self._broken if self._broken.done() else waiting).result()
+        finally:
+            waiting.cancel()
+
+    def close(self) -> None:
+        """Nothing is acknowledged on it any more, and nobody waits for it."""
+        self._closed = True
+        for future in self._pending.values():
+            if not future.done():
+                future.set_result(False)
+        self._pending.clear()
+        self._broken.cancel()
+        sock = self._paho.socket()
+        if sock is not None and sock.fileno() >= 0:
+            # A broker that took the connection and never said a word: aiomqtt leaves it open.
+            self._loop.remove_reader(sock.fileno())
+            self._loop.remove_writer(sock.fileno())
+            sock.close()
+
+
+def _matches(wanted: Sequence[str], levels: Sequence[str]) -> bool:
+    """Whether a topic is one of a subscription's, both split at the slashes."""
+    for position, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if position >= len(levels) or level not in ("+", levels[position]):
+            return False
+    return len(wanted) == len(levels)

@@ -1,0 +1,144 @@
+"""A whole town for `yijian run --demo`: buttons, hubs and staff that keep a fresh installation alive for a visitor.
+
+A call comes in every ten to twenty seconds, people take three to twenty seconds to accept, and journeys last a minute:
+people and ways in fast motion, the system itself in real time. At night most stations are closed and the desk has the
+work; that is how it is. Nothing here ends because a server or broker went away: each part waits for it and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from config.doors import Clock, SystemClock
+from simulators import day
+from simulators.api import Api
+from simulators.staff import Crew
+from simulators.temper import DEMO
+from simulators.town import Broker, Town, hubs, ports_at
+
+log = structlog.get_logger(__name__)
+
+#: Between two happenings on average; about four of five open a call.
+_GAP_SECONDS = 12.0
+#: Above this nobody presses until the staff has caught up: a demo left alone for a month stays as it was.
+_OPEN_CALLS_MAX = 60
+_FIRST_SECONDS = 10.0
+_TELL_SECONDS = 60.0
+
+
+async def play(
+    *,
+    http: str,
+    token: str,
+    mqtt_host: str,
+    mqtt_port: int,
+    hub_path: Path | str | Mapping[str, Path] | None,
+    district: Mapping[str, Any],
+    seed: int,
+    speed: float = 1.0,
+    stop: asyncio.Event,
+    mqtt_username: str | None = None,
+    mqtt_password: str | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Play the town until `stop` is set.
+
+    `hub_path` is where the port of the district's first hub appears, or a path for each hub that is to be played.
+    """
+    clock = clock or SystemClock()
+    chance = random.Random(f"{seed}/demo")
+    if isinstance(hub_path, Mapping):
+        ports = dict(hub_path)
+    else:
+        ports = ports_at(None if hub_path is None else Path(hub_path), hubs(district))
+    town = Town(
+        district,
+        Broker(mqtt_host, mqtt_port, mqtt_username, mqtt_password),
+        ports,
+        chance=chance,
+        clock=clock,
+    )
+    async with Api(http, token) as api:
+        crew = Crew(
+            api,
+            district,
+            chance=chance,
+            temper=DEMO,
+            speed=speed,
+            clock=clock,
+            press_helper_key=lambda device: town.say(device, "helper_arrived"),
+        )
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "town": town.run,
+            "staff": crew.run,
+            "life": lambda: _life(town, crew, chance, speed),
+            "tell": lambda: _tell(town, crew),
+        }
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(keep(name, part, chance), name=f"demo:{name}")
+                for name, part in parts.items()
+            ]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+    log.info("demo.stopped")
+
+
+async def keep(name: str, part: Callable[[], Awaitable[None]], chance: random.Random) -> None:
+    """Run one part of the town; if it ever fails, start it again rather than end the others."""
+    while True:
+        try:
+            await part()
+        except* Exception:
+            log.exception("demo.part_failed", part=name)
+        await asyncio.sleep(chance.uniform(1.0, 3.0))
+
+
+async def _life(town: Town, crew: Crew, chance: random.Random, speed: float) -> None:
+    """Presses, for ever, the first as soon as the devices are connected."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_SECONDS):
+            await town.fleet.connected()
+    buttons = town.buttons
+    if not buttons:
+        log.warning("demo.no_buttons")
+        await asyncio.Event().wait()
+    town.say(chance.choice(buttons), "press", "emergency")
+    local = crew.rota.local()
+    await day.live(
+        day.happenings(
+            day.Habits(a_day=86_400 / _GAP_SECONDS, flat=True),
+            buttons,
+            chance,
+            start_hour=local.hour + local.minute / 60,
+        ),
+        town.do,
+        speed=speed,
+        hold=lambda: crew.open_calls >= _OPEN_CALLS_MAX,
+    )
+
+
+async def _tell(town: Town, crew: Crew) -> None:
+    """Now and then one line of figures."""
+    while True:
+        await asyncio.sleep(_TELL_SECONDS)
+        tally, deeds = town.fleet.tally, crew.deeds
+        log.info(
+            "demo.figures",
+            said=tally.said,
+            repeated=tally.repeated,
+            unreceipted=town.fleet.pending,
+            heartbeats=tally.heartbeats,
+            open_calls=crew.open_calls,
+            accepted=deeds.accepted,
+            closed=deeds.closed,
+            tidied=deeds.tidied,
+        )

@@ -1,0 +1,5 @@
+"""`python -m bench` from the tests folder."""
+
+from bench.run import main
+
+main()

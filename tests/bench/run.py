@@ -1,0 +1,317 @@
+"""The figures of `make bench`, each beside its target and the floor of the same run, and `bench-report.json`.
+
+    .venv/bin/python tests/bench/run.py [--quick] [--report FILE] [--residents N] [--only NAME …] [--strict]
+
+Parts: floor, start, hundred (100 presses a second), fixed (800 new calls a second), most (as many as it takes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from outside.harness import Desk, Server
+
+from bench import floor
+from bench.floor import percentile
+from bench.load import Load, Quiet, cpu_seconds, family, machine, resident_mb
+from bench.town import generated
+
+PARTS = ("floor", "start", "hundred", "fixed", "most")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how much."""
+
+    residents: int = 20_000
+    hundred_seconds: float = 60
+    fixed_rate: float = 800
+    fixed_seconds: float = 25
+    most_seconds: float = 25
+    samples: int = 2000
+    starts: int = 3
+
+
+QUICK = Plan(hundred_seconds=5, fixed_seconds=4, most_seconds=4, samples=300, starts=1)
+
+
+@dataclass
+class Figure:
+    """One line of the table."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is within its target, where it has one."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+
+def say(text: str) -> None:
+    """A line for whoever waits."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+class Bench:
+    """All parts, on one folder."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.figures: list[Figure] = []
+        self._document = generated(plan.residents)
+        #: One button of each resident: each press of a round is then a call of its own.
+        own = {device["resident"]: device for device in self._document["devices"] if device.get("resident")}
+        self._addresses = [device["address"] for device in own.values()]
+        self._devices = len(self._document["devices"])
+        self._loaded: Path | None = None
+
+    def figure(self, name: str, value: float, unit: str, **more: Any) -> None:
+        """Note a figure, and say it."""
+        made = Figure(name, round(value, 3), unit, **more)
+        self.figures.append(made)
+        say(f"  {name}: {made.value:g} {unit}")
+
+    async def floor(self) -> None:
+        """What the machine gives at best."""
+        times = self.plan.samples
+        syncs = floor.sync_ms(self.folder, times)
+        commits = floor.commit_ms(self.folder, times)
+        trips = await floor.round_trip_ms(self.folder, times)
+        for name, took in [
+            ("fdatasync", syncs),
+            ("SQLite commit of one row", commits),
+            ("broker round trip", trips),
+        ]:
+            self.figure(f"floor: {name} p50", percentile(took, 0.5), "ms")
+            self.figure(f"floor: {name} p99", percentile(took, 0.99), "ms")
+        rows = floor.rows_per_second(self.folder, min(2.0, times / 500))
+        self.figure("floor: SQLite rows in commits of 100", rows, "/s")
+
+    def _server(self, name: str, *, district: bool = False) -> Server:
+        return Server(self.folder / name, district=self._document if district else None)
+
+    def _load_district(self) -> None:
+        if self._loaded is not None:
+            return
+        server = self._server("loaded", district=True)
+        try:
+            took = server.start(within=120)
+            self.figure(f"first start, loading {self._devices} devices", took, "s")
+            server.stop()
+        finally:
+            server.end()
+        self._loaded = server.data
+
+    def _fresh(self, name: str) -> Server:
+        """A server on a copy of the loaded folder."""
+        self._load_district()
+        assert self._loaded is not None
+        server = self._server(name)
+        shutil.copytree(self._loaded, server.data)
+        return server
+
+    async def start(self) -> None:
+        """Cold starts and memory."""
+        empty = []
+        for number in range(self.plan.starts):
+            server = self._server(f"empty-{number}")
+            try:
+                empty.append(server.start())
+                server.stop()
+            finally:
+                server.end()
+        self.figure("cold start, empty folder", statistics.median(empty), "s", target=3)
+        server = self._fresh("start")
+        try:
+            full = []
+            for _ in range(self.plan.starts):
+                full.append(server.start(within=60))
+                memory = resident_mb(server.pid)
+                server.stop()
+            self.figure(f"cold start, {self._devices} devices", statistics.median(full), "s", target=5)
+            self.figure(f"memory, {self._devices} devices", memory, "MB", target=250)
+        finally:
+            server.end()
+
+    async def hundred(self) -> None:
+        """100 presses a second, durable: how soon the button and the console know."""
+        server = self._fresh("hundred")
+        try:
+            server.start(within=60)
+            load = Load(server, self._addresses, run="h")
+            await load.connect(stream=True)
+            await load.at_rate(20, 1)  # warm
+            await load.settle(10)
+            first = len(load.sent)
+            ours = family(server.pid)
+            before = cpu_seconds(ours)
+            with Quiet():
+                late = await load.at_rate(100, self.plan.hundred_seconds)
+                complete = await load.settle(10)
+            used = cpu_seconds(ours) - before
+            count = len(load.sent) - first
+            receipt, stream = load.receipt_ms()[first:], load.stream_ms()[first:]
+            await load.close()
+            self.figure("100/s: lost", count - len(receipt), "presses", target=0)
+            self.figure("100/s: press to receipt p50", percentile(receipt, 0.5), "ms")
+            self.figure("100/s: press to receipt p99", percentile(receipt, 0.99), "ms", target=15)
+            self.figure("100/s: press to stream p50", percentile(stream, 0.5), "ms")
+            self.figure("100/s: press to stream p99", percentile(stream, 0.99), "ms", target=25)
+            self.figure("100/s: missing on the stream", count - len(stream), "presses", target=0)
+            self.figure("100/s: CPU a press, our processes", used / count * 1000, "ms")
+            self.figure("100/s: memory after it", resident_mb(server.pid), "MB", target=250)
+            self.figure(
+                "100/s: the generator's own worst lateness", late, "ms", note="" if complete else "incomplete"
+            )
+            server.stop()
+        finally:
+            server.end()
+
+    async def _calls(self, name: str, load: Load, server: Server, took: float) -> None:
+        """The calls there are, against the receipts there were."""
+        receipted = sum(1 for got in load.receipted if got)
+        named = [call for call in load.calls if call]
+        self.figure(f"{name}: lost", len(load.sent) - receipted, "presses", target=0)
+        self.figure(f"{name}: receipts without their call", receipted - len(named), "presses")
+        self.figure(
+            f"{name}: presses that are no call of their own",
+            len(named) - len(set(named)),
+            "presses",
+            target=0,
+        )
+        async with Desk(server) as desk:
+            step = max(1, len(named) // 100)
+            for call in named[::step]:
+                shown = await desk.call(call)
+                assert shown["dispatches"], f"{call} was offered to nobody"
+                assert shown["deadline"], f"{call} has no next step"
+        receipt = load.receipt_ms()
+        self.figure(
+            f"{name}: new calls", receipted / took, "/s", at_least=True, target=self.plan.fixed_rate * 0.99
+        )
+        self.figure(f"{name}: press to receipt p50", percentile(receipt, 0.5), "ms")
+        self.figure(f"{name}: press to receipt p99", percentile(receipt, 0.99), "ms")
+        self.figure(f"{name}: memory after it", resident_mb(server.pid), "MB", target=250)
+
+    async def fixed(self) -> None:
+        """800 new calls a second of distinct residents, none lost."""
+        server = self._fresh("fixed")
+        try:
+            server.start(within=60)
+            load = Load(server, self._addresses, run="f", keys=("emergency", "service", "family"))
+            await load.connect(stream=False)
+            ours = family(server.pid)
+            before = cpu_seconds(ours)
+            with Quiet():
+                await load.at_rate(self.plan.fixed_rate, self.plan.fixed_seconds)
+                await load.settle(30)
+            took = max(max(load.receipted) - load.sent[0], self.plan.fixed_seconds)
+            used = cpu_seconds(ours) - before
+            name = f"{self.plan.fixed_rate:g} new calls/s"
+            await self._calls(name, load, server, took)
+            self.figure(f"{name}: CPU a press, our processes", used / len(load.sent) * 1000, "ms")
+            await load.close()
+            server.stop()
+        finally:
+            server.end()
+
+    async def most(self) -> None:
+        """As many new calls as it takes, with a bounded number under way."""
+        server = self._fresh("most")
+        try:
+            server.start(within=60)
+            load = Load(server, self._addresses, run="m", keys=("emergency", "service", "family"))
+            await load.connect(stream=False)
+            with Quiet():
+                await load.at_most(600, 3 * len(self._addresses), self.plan.most_seconds)
+                await load.settle(30)
+            await self._calls("at most", load, server, max(load.receipted) - load.sent[0])
+            await load.close()
+            server.stop()
+        finally:
+            server.end()
+
+    def table(self) -> str:
+        """All figures as a table."""
+        width = max(len(figure.name) for figure in self.figures)
+        rows = []
+        for figure in self.figures:
+            target = ""
+            if figure.target is not None:
+                sign = "≥" if figure.at_least else "≤"
+                target = f"{sign} {figure.target:g} {'ok' if figure.met else 'MISSED'}"
+            rows.append(
+                f"{figure.name:<{width}}  {figure.value:>12,.2f} {figure.unit:<8} {target} {figure.note}".rstrip()
+            )
+        return "\n".join(rows)
+
+
+async def run(plan: Plan, parts: list[str], report: Path) -> bool:
+    """The parts, the table and the report; whether every target was met."""
+    began = time.time()
+    with tempfile.TemporaryDirectory(prefix="yijian-bench-") as folder:
+        bench = Bench(plan, Path(folder))
+        for part in parts:
+            say(f"{part}:")
+            await getattr(bench, part)()
+    say("\n" + bench.table())
+    report.write_text(
+        json.dumps(
+            {
+                "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+                "seconds": round(time.time() - began, 1),
+                "machine": machine(),
+                "plan": asdict(plan),
+                "figures": [{**asdict(figure), "met": figure.met} for figure in bench.figures],
+            },
+            ensure_ascii=False,
+            indent=1,
+        )
+        + "\n",
+        encoding="utf-8",
+    )
+    return all(figure.met is not False for figure in bench.figures)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="some twenty seconds instead of minutes")
+    parser.add_argument("--residents", type=int, help="how many residents with a device each")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument("--report", type=Path, default=Path("bench-report.json"))
+    parser.add_argument("--strict", action="store_true", help="exit 1 where a target is missed")
+    asked = parser.parse_args()
+    plan = QUICK if asked.quick else Plan()
+    if asked.residents:
+        plan = Plan(**{**asdict(plan), "residents": asked.residents})
+    met = asyncio.run(run(plan, asked.only, asked.report))
+    if asked.strict and not met:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

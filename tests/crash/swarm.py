@@ -1,0 +1,163 @@
+"""Hundreds of buttons behind a few dozen hubs, each of which says a press again until it has a receipt.
+
+A hub that loses its broker connects again and again; what has no receipt is repeated on a timer, with its growing age.
+The swarm remembers every press and every receipt, so that the end can be held against what was promised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from outside.harness import Server
+from outside.mqtt import Mqtt
+
+PressId = tuple[str, str]
+"""Device and id."""
+
+
+@dataclass
+class Press:
+    """One press and what its device was told."""
+
+    device: str
+    id: str
+    key: str
+    kind: str
+    began: float
+    sent: int = 0
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the device may stop repeating."""
+        return any(
+            receipt["result"] in {"stored", "duplicate", "unknown_device"} for receipt in self.receipts
+        )
+
+    @property
+    def calls(self) -> set[str]:
+        """The calls its receipts named."""
+        return {receipt["call"] for receipt in self.receipts if receipt.get("call")}
+
+
+class HubOf:
+    """One connection, with the buttons behind it."""
+
+    def __init__(self, swarm: Swarm, number: int, devices: Sequence[str]) -> None:
+        self._swarm = swarm
+        self._name = f"swarm-hub-{number}"
+        self.devices = devices
+        self._mqtt: Mqtt | None = None
+        self.waiting: dict[PressId, tuple[Press, float, float]] = {}
+        """Presses without a receipt, when each is repeated next and after which pause."""
+
+    async def run(self) -> None:
+        """Stay connected, and repeat."""
+        while True:
+            with contextlib.suppress(OSError, TimeoutError):
+                client = await Mqtt.connect(self._swarm.server.mqtt_port, self._name, self._hear, within=3)
+                await client.subscribe(*(f"yijian/v1/{device}/down" for device in self.devices), within=3)
+                self._mqtt = client
+                repeating = asyncio.create_task(self._repeat())
+                try:
+                    await client.closed
+                finally:
+                    repeating.cancel()
+                    self._mqtt = None
+                    client.abort()
+            await asyncio.sleep(random.uniform(0.03, 0.15))
+
+    async def _repeat(self) -> None:
+        while True:
+            now = time.monotonic()
+            for name, (press, due, pause) in list(self.waiting.items()):
+                if due <= now:
+                    self.waiting[name] = (press, now + pause, min(pause * 2, 3.0))
+                    self._send(press)
+            await asyncio.sleep(0.05)
+
+    def press(self, press: Press) -> None:
+        """A press of one of its buttons."""
+        self.waiting[press.device, press.id] = (press, time.monotonic() + 1.0, 2.0)
+        self._send(press)
+
+    def _send(self, press: Press) -> None:
+        if self._mqtt is None:
+            return
+        press.sent += 1
+        message = {"id": press.id, "type": press.kind, "age": round(time.monotonic() - press.began, 3)}
+        if press.kind == "press":
+            message["key"] = press.key
+        self._mqtt.publish(f"yijian/v1/{press.device}/up", json.dumps(message).encode())
+
+    def _hear(self, topic: str, payload: bytes, retain: bool) -> None:
+        told = json.loads(payload)
+        if told["type"] == "receipt":
+            name = (topic.split("/")[2], told["id"])
+            press = self._swarm.presses[name]
+            press.receipts.append(told)
+            if press.stored:
+                self.waiting.pop(name, None)
+            self._swarm.on_receipt(press)
+        else:
+            self._swarm.progress.append((topic.split("/")[2], told["call"], told["state"]))
+
+
+class Swarm:
+    """All the hubs, and the record of what they said and were told."""
+
+    def __init__(self, server: Server, devices: Sequence[str], *, hubs: int, seed: int) -> None:
+        self.server = server
+        self.presses: dict[PressId, Press] = {}
+        self.progress: list[tuple[str, str, str]] = []
+        self.on_receipt: Callable[[Press], None] = lambda _: None
+        self.after_burst: Callable[[], None] = lambda: None
+        self._random = random.Random(seed)
+        self._hubs = [HubOf(self, n, devices[n::hubs]) for n in range(hubs)]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._number = 0
+
+    def start(self) -> None:
+        """Connect them all."""
+        self._tasks = [asyncio.create_task(hub.run()) for hub in self._hubs]
+
+    async def stop(self) -> None:
+        """Let them all go."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def press_somewhere(self) -> Press:
+        """A press of a random button: mostly the red key, sometimes the green one or a fall."""
+        self._number += 1
+        hub = self._random.choice(self._hubs)
+        kind, key = self._random.choices(
+            [("press", "emergency"), ("press", "service"), ("fall", "emergency")], [70, 20, 10]
+        )[0]
+        press = Press(self._random.choice(hub.devices), f"p{self._number}", key, kind, time.monotonic())
+        self.presses[press.device, press.id] = press
+        hub.press(press)
+        return press
+
+    async def at_rate(self, rate: float, until: Callable[[], bool]) -> None:
+        """Press so often a second, in small bursts as it comes."""
+        began, count = time.monotonic(), 0
+        while not until():
+            due = int((time.monotonic() - began) * rate)
+            if count < due:
+                for _ in range(due - count):
+                    self.press_somewhere()
+                count = due
+                self.after_burst()
+            await asyncio.sleep(self._random.uniform(0.001, 0.02))
+
+    def waiting(self) -> list[Press]:
+        """The presses that have no receipt yet."""
+        return [press for hub in self._hubs for press, _, _ in hub.waiting.values()]

@@ -1,0 +1,389 @@
+"""The rooms behind the console, faked: one small district, a desk that answers what it is told to, a journal in a list."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from config.doors import to_us
+from devices.family import Result
+from devices.signal import Key, Signal
+from dispatcher.board import CallFilter
+from dispatcher.console.rooms import Health, InUse, Rooms, WrongInput
+from dispatcher.core.call import Call, Cause, Closing, Entry, Holder, Offer, OfferState, Opened, Outcome
+from dispatcher.core.commands import AnyCommand
+from dispatcher.core.district import (
+    Area,
+    AreaKind,
+    Device,
+    District,
+    DistrictFile,
+    Policy,
+    Resident,
+    Role,
+    Staff,
+    Station,
+    StationKind,
+    Webhook,
+)
+from dispatcher.core.district_check import check, check_members
+from dispatcher.core.fold import fold
+from dispatcher.core.roll import DEFAULT_POLICIES, Roll, Rolls
+from dispatcher.feed import PositionUnknown
+from dispatcher.inbox import Decided, Kept
+from dispatcher.store import InlineStore
+from dispatcher.tables import metadata
+from dispatcher.view import view_call
+
+NOW = to_us(datetime(2026, 11, 24, 1, 15, tzinfo=UTC))
+
+DISTRICT = "411002"
+STREET, OTHER_STREET = "411002001", "411002002"
+COMMUNITY, NEXT_COMMUNITY, OTHER_COMMUNITY = "411002001001", "411002001002", "411002002001"
+GRID = "411002001001-1"
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.us = NOW
+
+    def now_us(self) -> int:
+        return self.us
+
+
+class CountingIds:
+    def __init__(self) -> None:
+        self._next = itertools.count(1)
+
+    def new(self, kind: str) -> str:
+        return f"{kind}-{next(self._next):06}"
+
+
+def district_rolls() -> Rolls:
+    roll = Roll(District(code=DISTRICT, name="魏都区"))
+    for code, kind, parent in (
+        (STREET, AreaKind.STREET, DISTRICT),
+        (OTHER_STREET, AreaKind.STREET, DISTRICT),
+        (COMMUNITY, AreaKind.COMMUNITY, STREET),
+        (NEXT_COMMUNITY, AreaKind.COMMUNITY, STREET),
+        (OTHER_COMMUNITY, AreaKind.COMMUNITY, OTHER_STREET),
+        (GRID, AreaKind.GRID, COMMUNITY),
+    ):
+        roll.put(Area(code=code, kind=kind, parent=parent, name=code))
+    for station, area, kind in (
+        ("st-1", COMMUNITY, StationKind.CARE_STATION),
+        ("st-2", NEXT_COMMUNITY, StationKind.DAY_CARE),
+        ("st-3", OTHER_COMMUNITY, StationKind.CARE_STATION),
+        ("centre", STREET, StationKind.STREET_CENTRE),
+        ("desk", "", StationKind.DISTRICT_DESK),
+    ):
+        roll.put(Station(id=station, name=f"站{station}", kind=kind, area=area))
+    for resident, area in (
+        ("r-1", COMMUNITY),
+        ("r-2", NEXT_COMMUNITY),
+        ("r-3", OTHER_COMMUNITY),
+        ("r-g", GRID),
+    ):
+        roll.put(
+            Resident(id=resident, name=f"老人{resident}", phone="0374-1", address="西大街1号", area=area)
+        )
+        roll.put(Device(id=f"btn-{resident}", resident=resident))
+    roll.put(Device(id="panel", family="yj_line", address="0042", resident="r-1"))
+    roll.put(Device(id="nobodys"))
+    roll.put(Staff(id="s-1", name="王护理", role=Role.STATION, station="st-1"))
+    roll.put(Staff(id="s-3", name="李护理", role=Role.STATION, station="st-3"))
+    roll.put(Staff(id="v-1", name="赵志愿", role=Role.VOLUNTEER, area=COMMUNITY))
+    roll.put(Webhook(id="wh-1", url="https://example.org/hook", secret="whsec_c2VjcmV0"))
+    rolls = Rolls()
+    rolls.by_code[DISTRICT] = roll
+    rolls.default_code = DISTRICT
+    return rolls
+
+
+def call(call_id: str = "c-1", **changes: Any) -> Call:
+    fact = Opened(
+        key=Key.EMERGENCY,
+        kind="press",
+        pressed_us=NOW,
+        policy=DEFAULT_POLICIES["emergency"],
+        next_us=NOW + 60_000_000,
+        device="btn-r-1",
+        source="native/btn-r-1",
+        resident="r-1",
+        area=COMMUNITY,
+    )
+    cause = Cause(kind="signal", id="s-1")
+    made = fold(
+        None,
+        Entry(district=DISTRICT, seq=1, at_us=NOW, call=call_id, device="btn-r-1", cause=cause, fact=fact),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def offered(
+    station: str, state: OfferState = OfferState.OFFERED, *, at_us: int = NOW, person: bool = False
+) -> Offer:
+    return Offer(
+        to=station,
+        at_us=at_us,
+        last_us=at_us,
+        reason="nearest",
+        state=state,
+        person=person,
+        travel_seconds=300.0,
+    )
+
+
+def held(station: str, by: str = "s-1", *, at_us: int = NOW) -> Holder:
+    return Holder(by=by, station=station, at_us=at_us)
+
+
+def over(by: str = "s-1", *, at_us: int = NOW) -> Closing:
+    return Closing(by=by, at_us=at_us, outcome=Outcome.HELPED)
+
+
+@dataclass
+class FakeInbox:
+    board: FakeBoard
+    asked: list[tuple[AnyCommand, dict[str, Any]]] = field(default_factory=list)
+    signals: list[tuple[Signal, int, str]] = field(default_factory=list)
+    decide: Callable[[AnyCommand, str | None], Decided] | None = None
+    result: Result = Result.STORED
+    fail: Exception | None = None
+
+    async def ask(self, command: AnyCommand, **how: Any) -> Decided:
+        self.asked.append((command, how))
+        if self.fail is not None:
+            raise self.fail
+        if self.decide is not None:
+            return self.decide(command, how["call"])
+        return Decided(status=200, call=how["call"] or next(iter(self.board.calls)))
+
+    async def put(self, arrivals: Sequence[tuple[Signal, int, str]]) -> list[Kept]:
+        if self.fail is not None:
+            raise self.fail
+        self.signals += arrivals
+        return [Kept(f"s-{len(self.signals)}", self.result) for _ in arrivals]
+
+    async def call_of(self, stored_id: str, within_seconds: float = 2.0) -> str | None:
+        return "c-1" if stored_id else None
+
+
+@dataclass
+class FakeBoard:
+    rolls: Rolls
+    calls: dict[str, Call] = field(default_factory=dict)
+    pages: int = 0
+
+    def put(self, *calls: Call) -> None:
+        self.calls |= {one.id: one for one in calls}
+
+    async def get(self, call_id: str) -> Call | None:
+        return self.calls.get(call_id)
+
+    async def page(self, wanted: CallFilter, cursor: str | None, limit: int) -> tuple[list[Call], str | None]:
+        self.pages += 1
+        self.wanted = wanted
+        if cursor is not None and not cursor.startswith("after-"):
+            raise ValueError(cursor)
+        after = (cursor or "").removeprefix("after-")
+        fits = [
+            one
+            for one in sorted(self.calls.values(), key=lambda one: one.id)
+            if one.id > after
+            and (wanted.state in (None, one.state) or (wanted.state == "open" and one.open))
+            and (wanted.area_codes is None or one.area in wanted.area_codes)
+        ]
+        return fits[:limit], f"after-{fits[limit - 1].id}" if len(fits) > limit else None
+
+    async def view(self, one: Call) -> dict[str, Any]:
+        return view_call(one, self.rolls.by_code.get(one.district), None, {})
+
+    async def history(self, call_id: str) -> list[dict[str, Any]]:
+        return [{"seq": 1, "fact": "call.opened", "call": call_id}]
+
+
+@dataclass
+class FakeEvent:
+    id: str
+    name: str
+    data: bytes
+    call: Call | None
+    area: str | None = None
+    stations: frozenset[str] = frozenset()
+
+
+class FakeFeed:
+    def __init__(self, rolls: Rolls) -> None:
+        self._rolls = rolls
+        self.events: list[FakeEvent] = []
+        self.news = asyncio.Event()
+        self.readers = 0
+        self.archived = False
+
+    def tell(self, name: str, one: Call | None, **more: Any) -> FakeEvent:
+        seq = len(self.events) + 1
+        state = None if one is None else view_call(one, self._rolls.by_code[DISTRICT], None, {})
+        body = {
+            "seq": seq,
+            "fact": name,
+            "call": one and one.id,
+            "device": "btn-r-1",
+            "note": "a note",
+            "state": state,
+            **more,
+        }
+        area = one.area if one is not None else more.get("area")
+        event = FakeEvent(f"j.{seq}", name, msgspec.json.encode(body), one, area)
+        self.events.append(event)
+        self.news.set()
+        return event
+
+    async def reader(self, district: str, after: str | None) -> FakeReader:
+        if after is None:
+            return FakeReader(self, len(self.events))
+        if after == "0":
+            return FakeReader(self, 0)
+        if not after.startswith("j.") or int(after[2:]) > len(self.events):
+            raise PositionUnknown
+        return FakeReader(self, int(after[2:]))
+
+
+class FakeReader:
+    def __init__(self, feed: FakeFeed, at: int) -> None:
+        self._feed = feed
+        self._at = at
+        feed.readers += 1
+
+    async def next(self, max_events: int = 200) -> list[FakeEvent]:
+        while self._at >= len(self._feed.events):
+            self._feed.news.clear()
+            await self._feed.news.wait()
+        if self._feed.archived:
+            self._feed.archived = False
+            raise PositionUnknown
+        found = self._feed.events[self._at : self._at + max_events]
+        self._at += len(found)
+        return found
+
+
+class FakeRegister:
+    def __init__(self, rolls: Rolls) -> None:
+        self.rolls = rolls
+        self.needed: dict[str, str] = {}
+        self.writes: list[tuple[str, str]] = []
+        self.tested: list[tuple[list[str], int, str]] = []
+        self.duties: list[tuple[str, bool, str]] = []
+
+    async def put(
+        self, kind: str, members: Mapping[str, Any], item_id: str, district: str
+    ) -> tuple[Any, bool]:
+        item, problems = check_members(kind, members, item_id, _Known(self.rolls), district)
+        if problems:
+            raise WrongInput(problems)
+        roll = self.rolls.by_code[district]
+        self.writes.append((kind, item_id))
+        if isinstance(item, Policy):
+            new = item_id not in roll.policies
+            roll.policies[item_id] = item
+            return item, new
+        new = item_id not in getattr(roll, kind)
+        roll.put(item)
+        return item, new
+
+    async def delete(self, kind: str, item_id: str, district: str) -> bool:
+        if item_id in self.needed:
+            raise InUse(self.needed[item_id])
+        self.writes.append((f"delete {kind}", item_id))
+        roll = self.rolls.by_code[district]
+        there = item_id in getattr(roll, kind)
+        roll.remove(kind, item_id)
+        return there
+
+    async def merge(self, content: bytes) -> Mapping[str, int]:
+        file, problems = check(content, _Known(self.rolls))
+        if file is None:
+            raise WrongInput(problems)
+        self.writes.append(("district", ""))
+        return {"residents": len(file.residents)}
+
+    def export(self, district: str) -> DistrictFile:
+        return DistrictFile(district=self.rolls.by_code[district].district)
+
+    async def duty(self, staff_id: str, on: bool, by: str) -> None:
+        self.duties.append((staff_id, on, by))
+
+    async def test_mode(self, device_ids: Sequence[str], until_us: int, by: str) -> None:
+        self.tested.append((list(device_ids), until_us, by))
+
+
+class _Known:
+    def __init__(self, rolls: Rolls) -> None:
+        self._rolls = rolls
+        self.default_district = rolls.default_code
+
+    def owner(self, section: str, item_id: str) -> str | None:
+        if section == "districts":
+            return item_id if item_id in self._rolls.by_code else None
+        roll = self._rolls.roll_of(section, item_id)
+        return None if roll is None else roll.district.code
+
+    def parent(self, area: str) -> str:
+        roll = self._rolls.roll_of("areas", area)
+        return "" if roll is None else roll.areas[area].parent
+
+    def device_of(self, source: str) -> str | None:
+        found = self._rolls.device_by_source(source)
+        return None if found is None else found[1].id
+
+
+@dataclass
+class World:
+    """Everything, at hand for a test."""
+
+    rolls: Rolls = field(default_factory=district_rolls)
+    clock: FakeClock = field(default_factory=FakeClock)
+    ids: CountingIds = field(default_factory=CountingIds)
+    health: Health = field(default_factory=Health)
+
+    def __post_init__(self) -> None:
+        self.store = InlineStore()
+        with self.store._engine.begin() as connection:
+            metadata.create_all(connection)
+        self.board = FakeBoard(self.rolls)
+        self.inbox = FakeInbox(self.board)
+        self.feed = FakeFeed(self.rolls)
+        self.register = FakeRegister(self.rolls)
+
+    async def routing(self, resident_id: str, at_us: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "station": "st-1",
+                "tier": 0,
+                "able": True,
+                "reason": "able",
+                "travel_seconds": 1.0,
+                "distance_m": 1.0,
+                "at": at_us,
+            }
+        ]
+
+    @property
+    def rooms(self) -> Rooms:
+        return Rooms(
+            inbox=self.inbox,
+            board=self.board,
+            feed=self.feed,
+            register=self.register,
+            routing=self.routing,
+            store=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            health=lambda: self.health,
+        )

@@ -1,0 +1,85 @@
+"""A town's day: the same for the same seed, with the field's shape and shares."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+
+from simulators import day
+
+BUTTONS = [f"btn-{number:05d}" for number in range(1000)]
+
+
+def take(
+    habits: day.Habits, until_seconds: float, *, seed: int = 1, start_hour: float = 0.0
+) -> list[day.Happening]:
+    stream = day.happenings(habits, BUTTONS, random.Random(seed), start_hour=start_hour)
+    return list(itertools.takewhile(lambda h: h.after < until_seconds, stream))
+
+
+def test_same_seed_same_day() -> None:
+    habits = day.Habits(a_day=500)
+    assert take(habits, 86_400) == take(habits, 86_400)
+    assert take(habits, 86_400) != take(habits, 86_400, seed=2)
+
+
+def test_in_order_and_about_as_much_as_said() -> None:
+    found = take(day.Habits(a_day=1000), 20 * 86_400)
+    assert [h.after for h in found] == sorted(h.after for h in found)
+    first = [h for h in found if h.type not in {"cancel", "battery_ok", "mains_restored"}]
+    assert 0.95 < len(first) / 20_000 < 1.35  # with second presses
+
+
+def test_the_peak_is_in_the_morning_and_nights_are_in_earnest() -> None:
+    found = take(day.Habits(a_day=2000), 20 * 86_400)
+    by_hour = Counter(int(h.after // 3600) % 24 for h in found)
+    assert by_hour.most_common(1)[0][0] in {8, 9, 10}
+    assert by_hour[9] > 6 * by_hour[3]
+
+    def falls(*, night: bool) -> float:
+        mine = [h for h in found if day.is_night(h.after / 3600) is night]
+        return sum(h.type == "fall" for h in mine) / len(mine)
+
+    assert falls(night=True) > 2 * falls(night=False)
+
+
+def test_shares_and_follow_ups() -> None:
+    found = take(day.Habits(a_day=3000), 10 * 86_400)
+    kinds = Counter((h.type, h.key) for h in found)
+    presses = sum(count for (type_, _), count in kinds.items() if type_ == "press")
+    assert kinds["press", "emergency"] > kinds["press", "service"] > kinds["press", "family"] > 0
+    assert 0.05 < kinds["cancel", ""] / presses < 0.12
+    assert kinds["battery_ok", ""] > 0.8 * kinds["battery_low", ""]
+    assert all(h.key or h.type != "press" for h in found)
+    # A few press far more than all others.
+    presses_of = Counter(h.device for h in found)
+    assert presses_of.most_common(1)[0][1] > 5 * len(found) / len(BUTTONS)
+
+
+def test_flat_habits_know_no_hour() -> None:
+    found = take(day.Habits(a_day=7200, flat=True), 86_400, start_hour=2.0)
+    by_hour = Counter(int(h.after // 3600) for h in found)
+    assert max(by_hour.values()) < 1.6 * min(by_hour.values())
+
+
+def test_memory_stays_small() -> None:
+    stream = day.happenings(day.Habits(a_day=86_400, flat=True), BUTTONS, random.Random(1), start_hour=0)
+    for _ in itertools.islice(stream, 50_000):
+        pass
+    assert stream.gi_frame is not None
+    assert len(stream.gi_frame.f_locals["waiting"]) < 3000
+
+
+def test_no_buttons_nothing_happens() -> None:
+    assert list(day.happenings(day.Habits(a_day=10), [], random.Random(1), start_hour=0)) == []
+
+
+async def test_live_waits_and_holds() -> None:
+    stream = iter([day.Happening(0.1 * n, str(n), "press", "emergency") for n in range(10)])
+    done: list[str] = []
+    begin = asyncio.get_running_loop().time()
+    await day.live(stream, lambda h: done.append(h.device), speed=10, hold=lambda: len(done) >= 5)
+    assert done == ["0", "1", "2", "3", "4"]
+    assert asyncio.get_running_loop().time() - begin >= 0.085

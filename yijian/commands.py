@@ -1,0 +1,369 @@
+"""What each command does: read the settings, ask the room whose work it is, tell the outcome.
+
+Rooms are imported inside their command, so that `decode` does not wait for a database library.
+Nothing is decided here: that is the rooms' work, and `compose.py` is where they are put together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yijian.cli import MQTT
+from yijian.errors import DONE, FAILED, CommandError, UsageError
+from yijian.words import Say
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+#: A district file may be that large (contract, section 4); frames to decode are far smaller.
+_INPUT_BYTES_MAX = 64 * 1024 * 1024
+
+
+def execute(arguments: Namespace, say: Say) -> int:
+    """The command that was asked for; its exit code."""
+    if arguments.command != "run":
+        # Also so that no library's line strays to standard output, where `token create` prints the token alone.
+        _logs("console", quiet=True)
+    return COMMANDS[arguments.command](arguments, say)
+
+
+def run(arguments: Namespace, _say: Say) -> int:
+    """Everything in one process, until SIGTERM."""
+    settings = _settings(arguments)
+    speed = settings.speed if arguments.speed is None else _positive("--speed", arguments.speed)
+    from config.doors import SystemClock
+    from yijian import clock, compose, lock
+
+    clock.check(SystemClock().now_us())
+    with lock.hold(settings.data):
+        _logs(settings.log)
+        try:
+            return asyncio.run(compose.serve(settings, demo=arguments.demo, speed=speed))
+        except CommandError:
+            raise
+        except Exception:
+            import structlog
+
+            structlog.get_logger().exception("stopped by an unexpected error")
+            raise
+
+
+def district_load(arguments: Namespace, _say: Say) -> int:
+    """Merge a district file into the register."""
+    settings = _settings(arguments)
+    content = _read(arguments.file)
+    from yijian import compose
+
+    print(asyncio.run(compose.district_load(settings, content)))
+    return DONE
+
+
+def district_export(arguments: Namespace, _say: Say) -> int:
+    """Write the register as a district file."""
+    settings = _with_folder(arguments)
+    from yijian import compose
+
+    _write(arguments.file, asyncio.run(compose.district_export(settings)))
+    return DONE
+
+
+def district_check(arguments: Namespace, say: Say) -> int:
+    """Say everything that is wrong with a district file."""
+    content = _read(arguments.file)
+    from dispatcher.core import district_check as checker
+
+    _file, errors = checker.check(content)
+    for error in errors:
+        print(f"{error.path}: {error.error}")
+    if not errors:
+        print(say("district.fine"))
+    return FAILED if errors else DONE
+
+
+def token_create(arguments: Namespace, _say: Say) -> int:
+    """Make a token; it alone is printed."""
+    settings = _with_folder(arguments)
+    from yijian import compose
+
+    print(
+        asyncio.run(
+            compose.token_create(
+                settings,
+                role=arguments.role,
+                area=arguments.area,
+                station=arguments.station,
+                staff=arguments.staff,
+            )
+        )
+    )
+    return DONE
+
+
+def token_revoke(arguments: Namespace, say: Say) -> int:
+    """End a token."""
+    settings = _with_folder(arguments)
+    from yijian import compose
+
+    if not asyncio.run(compose.token_revoke(settings, arguments.id)):
+        raise CommandError(say("token.unknown"))
+    print(say("token.revoked"))
+    return DONE
+
+
+def token_list(arguments: Namespace, _say: Say) -> int:
+    """List the tokens."""
+    settings = _with_folder(arguments)
+    from yijian import compose
+
+    _table(asyncio.run(compose.token_list(settings)))
+    return DONE
+
+
+def decode(arguments: Namespace, _say: Say) -> int:
+    """Show what frames say."""
+    options = _key_option(arguments.key)
+    _family(arguments.family)
+    content = _read(arguments.file)
+    from gateway.decode import Form
+    from gateway.decode import decode as lines_of
+
+    form = Form.HEX if arguments.hex else Form.MQTT if arguments.mqtt else Form.RAW
+    try:
+        lines = lines_of(arguments.family, content, form, now=_now(), options=options)
+    except ValueError as error:
+        raise UsageError(f"--key: {error}" if options else str(error)) from None
+    for line in lines:
+        print(line)
+    return DONE
+
+
+def listen(arguments: Namespace, _say: Say) -> int:
+    """Show what comes in, until Ctrl-C."""
+    options = _key_option(arguments.key)
+    _family(arguments.family)
+    if arguments.port is None and arguments.baud is not None:
+        raise UsageError("--baud goes with --port")
+    if arguments.topic is None and arguments.mqtt is not None:
+        raise UsageError("--mqtt goes with --topic")
+    from devices.family import Line, Transport
+    from gateway.listen import listen as listening
+
+    if arguments.port is not None:
+        baud = arguments.baud or 9600
+        line = Line(arguments.family, Transport.SERIAL, port=arguments.port, baud=baud, options=options)
+    else:
+        line = Line(arguments.family, Transport.MQTT, topic=arguments.topic, options=options)
+    try:
+        asyncio.run(listening(line, arguments.mqtt or MQTT, lambda text: print(text, flush=True), _now))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise CommandError(str(error)) from error
+    return DONE
+
+
+def db_upgrade(arguments: Namespace, say: Say) -> int:
+    """Bring the schema up to date."""
+    settings = _with_folder(arguments)
+    from yijian import compose
+
+    asyncio.run(compose.db_upgrade(settings))
+    print(say("db.upgraded"))
+    return DONE
+
+
+def db_verify(arguments: Namespace, say: Say) -> int:
+    """Fold the journal again and compare."""
+    settings = _with_folder(arguments)
+    from yijian import compose
+
+    differences = asyncio.run(compose.db_verify(settings))
+    for difference in differences:
+        print(difference)
+    if not differences:
+        print(say("db.verified"))
+    return FAILED if differences else DONE
+
+
+def simulate_district(arguments: Namespace, _say: Say) -> int:
+    """Make a district file."""
+    from simulators import command
+
+    return command.simulate_district(
+        seed=arguments.seed,
+        communities=arguments.communities,
+        residents=arguments.residents,
+        streets=arguments.streets,
+        output=arguments.out,
+    )
+
+
+def simulate_day(arguments: Namespace, _say: Say) -> int:
+    """Drive a system like a town's day."""
+    from simulators import command
+
+    return command.simulate_day(
+        http=arguments.http,
+        token=_token(),
+        mqtt=arguments.mqtt,
+        district=arguments.district,
+        port=arguments.port,
+        seed=arguments.seed,
+        speed=_positive("--speed", arguments.speed),
+        seconds=_positive("--hours", arguments.hours) * 3600,
+    )
+
+
+def simulate_press(arguments: Namespace, _say: Say) -> int:
+    """Press one button."""
+    from simulators import command
+
+    _family(arguments.family)
+    somewhere = arguments.mqtt or arguments.http or arguments.port or arguments.to
+    return command.simulate_press(
+        family=arguments.family,
+        device=arguments.device,
+        key=arguments.key,
+        mqtt=arguments.mqtt if somewhere else MQTT,
+        http=arguments.http,
+        token=_token(),
+        port=arguments.port,
+        to=arguments.to,
+        wait_seconds=_positive("--wait", arguments.wait),
+    )
+
+
+def nothing(_arguments: Namespace, _say: Say) -> int:
+    """`yijian` alone."""
+    raise UsageError("no command: see yijian --help")
+
+
+#: By the names the command line gives them.
+COMMANDS: dict[str, Callable[[Namespace, Say], int]] = {
+    "": nothing,
+    "run": run,
+    "simulate.district": simulate_district,
+    "simulate.day": simulate_day,
+    "simulate.press": simulate_press,
+    "district.load": district_load,
+    "district.export": district_export,
+    "district.check": district_check,
+    "token.create": token_create,
+    "token.revoke": token_revoke,
+    "token.list": token_list,
+    "decode": decode,
+    "listen": listen,
+    "db.upgrade": db_upgrade,
+    "db.verify": db_verify,
+}
+
+
+def _settings(arguments: Namespace) -> Settings:
+    """The settings, or every error of them as a line."""
+    from config.settings import SettingsError, load
+    from devices.registry import families
+
+    try:
+        return load(arguments.config, os.environ, families())
+    except SettingsError as error:
+        raise UsageError(*[f"{wrong.key}: {wrong.message}" for wrong in error.errors]) from None
+
+
+def _with_folder(arguments: Namespace) -> Settings:
+    """The settings, with the data folder there."""
+    from yijian.lock import make_folder
+
+    settings = _settings(arguments)
+    make_folder(settings.data)
+    return settings
+
+
+def _logs(kind: str, *, quiet: bool = False) -> None:
+    from config import logs
+
+    logs.configure(kind, debug=os.environ.get("YIJIAN_DEBUG") == "1", quiet=quiet)
+
+
+def _family(name: str) -> None:
+    """Raises UsageError where there is no such family."""
+    from devices.registry import UnknownFamilyError, family
+
+    try:
+        family(name)
+    except UnknownFamilyError as error:
+        raise UsageError(str(error)) from None
+
+
+def _key_option(key: str | None) -> dict[str, str]:
+    if key is None:
+        return {}
+    try:
+        bytes.fromhex(key)
+    except ValueError:
+        raise UsageError("--key is no hex") from None
+    return {"key": key}
+
+
+def _now() -> datetime:
+    from config.doors import SystemClock, from_us
+
+    return from_us(SystemClock().now_us())
+
+
+def _token() -> str:
+    """The token of whoever runs this. Not an option: other users of the machine can read command lines."""
+    return os.environ.get("YIJIAN_ADMIN_TOKEN", "")
+
+
+def _positive(name: str, value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{name} must be greater than 0")
+    return value
+
+
+def _read(name: str) -> bytes:
+    """A file's content, or standard input's for `-`."""
+    try:
+        if name == "-":
+            content = sys.stdin.buffer.read(_INPUT_BYTES_MAX + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(_INPUT_BYTES_MAX + 1)
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}") from error
+    if len(content) > _INPUT_BYTES_MAX:
+        raise CommandError(f"{name} is over {_INPUT_BYTES_MAX // 1024 // 1024} MB")
+    return content
+
+
+def _write(name: str, content: bytes) -> None:
+    """Write a file, for our eyes only: a district file is full of people. `-` is standard output."""
+    if name == "-":
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with open(name, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(content)
+    except OSError as error:
+        raise CommandError(f"{name} cannot be written: {error.strerror}") from error
+
+
+def _table(rows: Iterable[Mapping[str, object]]) -> None:
+    """Rows under their names, in columns."""
+    rows = list(rows)
+    if not rows:
+        return
+    names = list(rows[0])
+    cells = [names, *[["-" if row[name] is None else str(row[name]) for name in names] for row in rows]]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

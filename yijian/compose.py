@@ -1,0 +1,467 @@
+"""The composition root: the only place that builds things and puts them in touch. No logic.
+
+serve():  store -> register, journal, ledger -> inbox, desk, board, feed, outbox -> gateway, console -> ready
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import structlog
+from aiohttp import web
+
+from config.doors import Clock, ClockIds, Ids, SystemClock
+from config.settings import Address, Settings
+from devices.family import Line, Transport
+from dispatcher import schema
+from dispatcher.board import Board
+from dispatcher.console.access import Access
+from dispatcher.console.app import Options, make_app, make_runner
+from dispatcher.console.rooms import Health, Rooms
+from dispatcher.console.tokens import TokenError, Tokens
+from dispatcher.core import district_check
+from dispatcher.core.district import Role
+from dispatcher.desk import Desk
+from dispatcher.feed import Feed
+from dispatcher.housekeeping import Housekeeping
+from dispatcher.inbox import Inbox
+from dispatcher.journal import Journal
+from dispatcher.ledger import Ledger
+from dispatcher.metrics import Metrics
+from dispatcher.outbox import Outbox
+from dispatcher.register import Register, WrongInput
+from dispatcher.store import SqliteStore, StoreUnavailable
+from dispatcher.verify import counted, verify
+from gateway.gateway import Gateway, GatewayOptions
+from gateway.processes import holder_of_port
+from yijian.errors import DONE, CommandError, UsageError
+from yijian.lock import LockedError, hold
+from yijian.ports import DownlinkPort, InboxPort
+
+log = structlog.get_logger()
+
+#: How long the start waits for the broker before it says it is ready without it.
+BROKER_WAIT_SECONDS = 5.0
+#: A desk that has not come round for this long is gone.
+DESK_SILENT_SECONDS = 10.0
+#: What the demo keeps of its closed calls: it must be able to run for ever on a small disk.
+DEMO_KEEP_DAYS = 2.0
+DEMO_SEED = 411002
+
+
+@dataclass(slots=True)
+class House:
+    """The rooms of the dispatcher, built and connected, on an open database."""
+
+    store: SqliteStore
+    clock: Clock
+    ids: Ids
+    register: Register
+    journal: Journal
+    ledger: Ledger
+    board: Board
+    feed: Feed
+    inbox: Inbox
+    outbox: Outbox
+    desk: Desk
+
+
+@asynccontextmanager
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """The dispatcher's rooms, with everything read that they need to decide."""
+    async with opened(settings) as store:
+        clock = SystemClock()
+        ids = ClockIds(clock)
+        ledger = Ledger()
+        register = Register(
+            store, clock, needed_by=lambda kind, item_id: needed_by(ledger, register, kind, item_id)
+        )
+        await register.load()
+        journal = Journal(store)
+        heads = await journal.open(ids)
+        board = Board(store, ledger, journal, register.rolls)
+        feed = Feed(journal, board, register.rolls)
+        feed.start(heads)
+        inbox = Inbox(store, register.rolls, clock, ids)
+        outbox = Outbox(store, clock)
+        desk = Desk(store, register.rolls, ledger, inbox, board, feed, outbox, clock, ids)
+        await desk.open(heads)
+        yield House(store, clock, ids, register, journal, ledger, board, feed, inbox, outbox, desk)
+
+
+def needed_by(ledger: Ledger, register: Register, kind: str, item_id: str) -> str | None:
+    """The open call that needs this item of the register; None where none does."""
+    stations = set(ledger.load(item_id)) if kind == "stations" else set()
+    if stations:
+        return min(stations)
+    for call in ledger.open.values():
+        if kind == "residents" and call.resident == item_id:
+            return call.id
+        if kind == "devices" and call.device == item_id:
+            return call.id
+        if kind == "areas" and item_id in register.rolls.by_code[call.district].lineage(call.area):
+            return call.id
+        if kind == "staff" and call.accepted is not None and call.accepted.by == item_id:
+            return call.id
+    return None
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[SqliteStore]:
+    """The database, brought up to date."""
+    path = database_path(settings)
+    try:
+        schema.upgrade(path)
+    except schema.SchemaError as error:
+        raise CommandError(str(error)) from error
+    store = SqliteStore(path)
+    try:
+        await store.open()
+        yield store
+    except StoreUnavailable as error:
+        raise CommandError(f"the database {path.name} cannot be used: {error}") from error
+    finally:
+        await store.close()
+
+
+def database_path(settings: Settings) -> Path:
+    """The SQLite file of the settings."""
+    prefix = "sqlite:///"
+    if not settings.database.startswith(prefix):
+        raise UsageError("YIJIAN_DATABASE: this version keeps its data in SQLite only (sqlite:///…)")
+    return Path(settings.database.removeprefix(prefix))
+
+
+# ── run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def serve(settings: Settings, *, demo: bool, speed: float) -> int:
+    """Everything in one process until SIGTERM or SIGINT; the exit code."""
+    listener = bound(settings.http)
+    with contextlib.closing(listener):
+        async with house(settings) as rooms:
+            await load_district(rooms, settings, demo=demo)
+            await _serve(settings, rooms, listener, demo=demo, speed=speed)
+    return DONE
+
+
+async def _serve(
+    settings: Settings, rooms: House, listener: socket.socket, *, demo: bool, speed: float
+) -> None:
+    hubs = demo_hubs(settings, rooms) if demo else {}
+    gateway = build_gateway(settings, rooms, hubs, anonymous=settings.mqtt_anonymous or demo)
+    demo_token = secrets.token_urlsafe(32) if demo else ""
+    fixed = {
+        secret: Access(id=name, role=Role.ADMIN)
+        for secret, name in ((settings.admin_token, "admin"), (demo_token, "demo"))
+        if secret
+    }
+    tokens = Tokens(rooms.store, rooms.clock, rooms.ids, fixed=fixed)
+    Metrics(rooms.desk, rooms.inbox, rooms.ledger, rooms.clock)
+    app = make_app(console_rooms(rooms, gateway), Options(tokens=tokens, demo_token=demo_token))
+    runner = make_runner(app)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await runner.setup()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(rooms.desk.run(), name="desk"),
+                group.create_task(gateway.run(), name="gateway"),
+                group.create_task(
+                    Housekeeping(
+                        rooms.store, rooms.clock, keep_closed_days=DEMO_KEEP_DAYS if demo else None
+                    ).run(),
+                    name="housekeeping",
+                ),
+            ]
+            await web.SockSite(runner, listener).start()
+            await ready(gateway, stop)
+            url = f"http://{_shown(settings.http)}"
+            if not stop.is_set():
+                print(f"ready {url}", flush=True)
+            if demo:
+                tasks.append(
+                    group.create_task(play(settings, rooms, hubs, url, demo_token, speed, stop), name="demo")
+                )
+            await stop.wait()
+            # New requests end first, so that what they asked is still decided; then the rest, at once.
+            await runner.cleanup()
+            for task in tasks:
+                task.cancel()
+    finally:
+        await runner.cleanup()
+
+
+def bound(address: Address) -> socket.socket:
+    """The HTTP listener, or one line that says who holds the port."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        holder = holder_of_port(address.host, address.port)
+        who = f", held by {holder.program} (pid {holder.pid})" if holder is not None else ""
+        raise CommandError(
+            f"HTTP cannot listen on {address.host}:{address.port}: {error.strerror}{who}; see YIJIAN_HTTP"
+        ) from error
+    return listener
+
+
+def _shown(address: Address) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    return f"{host}:{address.port}"
+
+
+async def ready(gateway: Gateway, stop: asyncio.Event) -> None:
+    """Wait for the broker a moment: whoever reads `ready` may press at once."""
+    deadline = asyncio.get_running_loop().time() + BROKER_WAIT_SECONDS
+    while not gateway.broker_up and not stop.is_set() and asyncio.get_running_loop().time() < deadline:
+        if gateway.broker_problem:
+            return
+        await asyncio.sleep(0.02)
+
+
+def build_gateway(settings: Settings, rooms: House, hubs: Mapping[str, Path], *, anonymous: bool) -> Gateway:
+    """The gateway on the dispatcher's inbox and outbox."""
+    lines = settings.lines + tuple(
+        Line(family="yj_line", transport=Transport.SERIAL, port=str(port), baud=115200)
+        for port in hubs.values()
+    )
+    options = GatewayOptions(
+        data=settings.data,
+        mqtt_url=settings.mqtt,
+        mqtt_listen=f"{settings.mqtt_listen.host}:{settings.mqtt_listen.port}",
+        mqtt_anonymous=anonymous,
+        lines=lines,
+    )
+    try:
+        return Gateway(
+            options, InboxPort(rooms.inbox), DownlinkPort(rooms.outbox, rooms.register.rolls), rooms.clock
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def console_rooms(rooms: House, gateway: Gateway) -> Rooms:
+    """What the console needs, wired."""
+
+    async def routing(resident_id: str, at_us: int) -> list[dict[str, Any]]:
+        roll = rooms.register.rolls.roll_of("residents", resident_id)
+        if roll is None:
+            return []
+        return rooms.desk.routing(roll, roll.residents[resident_id], at_us)
+
+    def health() -> Health:
+        gone = [] if rooms.desk.healthy else ["database"]
+        silent = (rooms.clock.now_us() - rooms.desk.turned_us) / 1e6
+        if rooms.desk.healthy and rooms.desk.turned_us and silent > DESK_SILENT_SECONDS:
+            gone.append("desk")
+        return Health(gone, [] if gateway.broker_up else ["broker"])
+
+    return Rooms(
+        inbox=rooms.inbox,
+        board=rooms.board,
+        feed=rooms.feed,
+        register=rooms.register,
+        routing=routing,
+        store=rooms.store,
+        clock=rooms.clock,
+        ids=rooms.ids,
+        health=health,
+    )
+
+
+# ── the district, the demo ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def load_district(rooms: House, settings: Settings, *, demo: bool) -> None:
+    """The district file of the settings; in a demo on an empty register, the demo's own."""
+    if settings.district is not None:
+        try:
+            content = settings.district.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"YIJIAN_DISTRICT: {settings.district} cannot be read: {error.strerror}"
+            ) from error
+        await merge(rooms.register, content)
+    elif demo and not any(roll.residents for roll in rooms.register.rolls.by_code.values()):
+        from simulators.district import generate
+
+        await merge(rooms.register, json.dumps(generate(DEMO_SEED)).encode())
+
+
+async def merge(register: Register, content: bytes) -> Mapping[str, int]:
+    """Load a district file, all or nothing; every error a line of the CommandError."""
+    try:
+        return await register.merge(content)
+    except WrongInput as error:
+        raise CommandError(*[f"{problem.path}: {problem.error}" for problem in error.errors]) from error
+
+
+def demo_hubs(settings: Settings, rooms: House) -> dict[str, Path]:
+    """The serial ports of the demo's hubs: one, by the name of the first hub of the register."""
+    devices = [device for roll in rooms.register.rolls.by_code.values() for device in roll.devices.values()]
+    hubs = sorted(
+        device.address or device.id
+        for device in devices
+        if device.family == "yj_line" and not device.resident
+    )
+    return {hub: settings.data.absolute() / "demo" / f"{hub}.tty" for hub in hubs[:1]}
+
+
+async def play(
+    settings: Settings,
+    rooms: House,
+    hubs: Mapping[str, Path],
+    url: str,
+    token: str,
+    speed: float,
+    stop: asyncio.Event,
+) -> None:
+    """The demo's town."""
+    from simulators import demo
+
+    for port in hubs.values():
+        port.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    code = rooms.register.rolls.default_code
+    await demo.play(
+        http=url,
+        token=token,
+        mqtt_host=settings.mqtt_listen.host,
+        mqtt_port=settings.mqtt_listen.port,
+        hub_path=hubs,
+        district=msgspec.to_builtins(rooms.register.export(code)),
+        seed=DEMO_SEED,
+        speed=speed,
+        stop=stop,
+    )
+
+
+# ── the other commands ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def district_load(settings: Settings, content: bytes) -> str:
+    """Merge a file into the register: straight, or through the server that has the data folder."""
+    try:
+        with hold(settings.data):
+            async with opened(settings) as store:
+                register = Register(store, SystemClock())
+                await register.load()
+                return _counts(await merge(register, content))
+    except LockedError:
+        return await _load_by_http(settings, content)
+
+
+async def _load_by_http(settings: Settings, content: bytes) -> str:
+    if not settings.admin_token:
+        raise CommandError(
+            "a server is running on this data folder: set YIJIAN_ADMIN_TOKEN to load through it"
+        )
+    headers = {"Authorization": f"Bearer {settings.admin_token}", "Content-Type": "application/json"}
+    url = f"http://{_shown(settings.http)}/api/v1/district"
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=content, headers=headers) as answer,
+        ):
+            body = await answer.json(content_type=None)
+            if answer.status == 200:
+                return _counts({name: count for name, count in body.items() if isinstance(count, int)})
+    except (aiohttp.ClientError, ValueError, TimeoutError) as error:
+        raise CommandError(f"the running server did not take it: {type(error).__name__}") from error
+    errors = body.get("errors") or [{"path": "", "error": body.get("detail") or f"HTTP {answer.status}"}]
+    raise CommandError(
+        *[f"{one['path']}: {one['error']}" if one["path"] else str(one["error"]) for one in errors]
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing to load"
+
+
+async def district_export(settings: Settings) -> bytes:
+    """The default district as a file."""
+    async with opened(settings) as store:
+        register = Register(store, SystemClock())
+        await register.load()
+        return district_check.dump(register.export(register.rolls.default_code))
+
+
+@asynccontextmanager
+async def _tokens(settings: Settings) -> AsyncIterator[Tokens]:
+    async with opened(settings) as store:
+        clock = SystemClock()
+        yield Tokens(store, clock, ClockIds(clock))
+
+
+async def token_create(
+    settings: Settings, *, role: str, area: str | None, station: str | None, staff: str | None
+) -> str:
+    """A new token's secret; nobody can find it again."""
+    async with _tokens(settings) as tokens:
+        try:
+            issued = await tokens.create(
+                Role(role), area=area or "", station=station or "", staff=staff or ""
+            )
+        except TokenError as error:
+            raise UsageError(f"--{error.field}: {error.error}") from error
+        return issued.secret
+
+
+async def token_revoke(settings: Settings, token_id: str) -> bool:
+    """End a token; False where there was none."""
+    async with _tokens(settings) as tokens:
+        return await tokens.revoke(token_id)
+
+
+async def token_list(settings: Settings) -> list[dict[str, object]]:
+    """All tokens, never their secrets."""
+    from dispatcher.view import when
+
+    async with _tokens(settings) as tokens:
+        return [
+            {
+                "id": one.id,
+                "role": one.role,
+                "area": one.area or None,
+                "station": one.station or None,
+                "staff": one.staff or None,
+                "created": when(one.created_us),
+                "revoked": None if one.revoked_us is None else when(one.revoked_us),
+            }
+            for one in await tokens.list()
+        ]
+
+
+async def db_upgrade(settings: Settings) -> None:
+    """Bring the schema up to date."""
+    async with opened(settings):
+        return
+
+
+async def db_verify(settings: Settings) -> list[str]:
+    """Every difference between the journal and the tables."""
+    async with opened(settings) as store:
+        found = [line async for line in verify(store)]
+        print(await counted(store), file=sys.stderr)
+        return found
