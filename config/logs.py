@@ -40,7 +40,7 @@ FENCED = frozenset({
 _COUNTED = frozenset({"bytes", "count", "seconds", "ms", "us"})
 
 #: A query string, and the user and password of a URL.
-_QUERY = re.compile(r"\?[^\s\"']+")
+_QUERY = re.compile(r"\?\w[^\s\"']*")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 #: A mobile telephone number in somebody else's text.
 _MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")

@@ -55,6 +55,9 @@ _NAMES_CALL = CALLING | {SignalType.CANCEL, SignalType.HELPER_ARRIVED, SignalTyp
 _TYPES: Mapping[str, SignalType] = {str(member): member for member in SignalType}
 _KEYS: Mapping[str, Key] = {str(member): member for member in Key}
 _DATUMS = frozenset({"wgs84", "gcj02", "bd09"})
+_OWN_DETAILS = frozenset(
+    {"battery", "rssi", "via", "lat", "lon", "datum", "device_time", "unmapped", "ignored"}
+)
 _STATUS: Mapping[str, SignalType] = {"online": SignalType.ONLINE, "offline": SignalType.OFFLINE}
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -241,7 +244,7 @@ def _more(reading: _Reading) -> None:
         body = body.replace(b"\\u0000", "\u2400".encode())
     for name, value in _decode(body).items():
         # Never over what the dialect itself means by that name.
-        if name not in reading.members and name not in {"ignored", "unmapped", "device_time"}:
+        if name not in _OWN_DETAILS:
             reading.details.setdefault(name, value)
 
 

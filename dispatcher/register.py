@@ -71,7 +71,7 @@ class Register:
         store: Store,
         clock: Clock,
         rolls: Rolls | None = None,
-        needed_by: Callable[[str, str], str | None] = lambda _section, _id: None,
+        needed_by: Callable[[str, str], str | None] = lambda _kind, _id: None,
     ) -> None:
         self.rolls = rolls if rolls is not None else Rolls()
         self.needed_by = needed_by
@@ -98,7 +98,7 @@ class Register:
             if not by_code:
                 change.add_district(placeholder(), 0, self._clock.now_us())
             # Which calls are open is not known yet: a made desk may be needed, and stays.
-            change.see_to_desks(list(by_code.values()), lambda _section, _id: "")
+            change.see_to_desks(list(by_code.values()), lambda _kind, _id: "")
             await self._commit(change)
 
     def known(self) -> KnownRolls:
@@ -195,7 +195,7 @@ class Register:
         return True
 
     async def delete(self, section: str, item_id: str, district: str = "") -> bool:
-        """Take one away; False where there was none (in that district).
+        """Take one away; False where there was none, in that district.
 
         What referred to it lets go of it: a device is nobody's, a care worker of no station, a contact without its
         webhook; what was in an area is in the one above. People and webhooks whose sight is that area would see more
@@ -205,7 +205,8 @@ class Register:
             roll = self.rolls.roll_of(section, item_id)
             if roll is None or (district and roll.district.code != district):
                 return False
-            if (call := self.needed_by(section, item_id)) is not None:
+            call = self.needed_by(section, item_id)
+            if call is not None:
                 raise InUse(call)
             items, bound = lifted(roll, section, item_id)
             if bound:

@@ -138,6 +138,10 @@ class Gateway:
         """Store a signal that came by another way (`POST /signals`), in the same commits. Raises gateway.ports.Busy."""
         return await self._intake.deliver(signal, line, call_within_seconds)
 
+    async def drain(self, within_seconds: float = 3.0) -> None:
+        """Read nothing more, and wait until what was read is stored and answered. Then cancel `run`."""
+        await self._intake.drain(within_seconds)
+
     async def run(self) -> None:
         """Everything, until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -92,6 +92,7 @@ class Intake:
         self._again_seconds = self._limits.again_seconds_min
         self._wake = asyncio.Event()
         self._paused = False
+        self._draining = False
         self._failing = False
         self._lines: set[OpenLine] = set()
         self._receipts: set[asyncio.Task[None]] = set()
@@ -215,7 +216,8 @@ class Intake:
         if paused == self._paused:
             return
         self._paused = paused
-        log.warning("lines stop reading" if paused else "lines read again", waiting=len(self._urgent))
+        if not self._draining:
+            log.warning("lines stop reading" if paused else "lines read again", waiting=len(self._urgent))
         for line in self._lines:
             if line.pause is not None:
                 line.pause(paused)
@@ -231,6 +233,7 @@ class Intake:
                     self._committing = self._gather()
                     if self._committing or self._replayed:
                         await self._commit(self._committing, group)
+                        self._committing = []
                     else:
                         await self._idle()
         finally:
@@ -238,6 +241,16 @@ class Intake:
             for waiting in (*self._committing, *self._urgent, *self._others):
                 if waiting.reception is not None and not waiting.reception.done():
                     waiting.reception.set_exception(Busy("the gateway stops"))
+
+    async def drain(self, within_seconds: float) -> None:
+        """Stop reading, and wait until what was read is stored and answered: before `run` is cancelled."""
+        self._draining = True
+        self._pause(True)
+        end = self._loop.time() + within_seconds
+        while self._loop.time() < end:
+            if not (self._urgent or self._others or self._committing or self._receipts):
+                return
+            await asyncio.sleep(0.01)
 
     async def _idle(self) -> None:
         self._wake.clear()
@@ -262,7 +275,7 @@ class Intake:
                 waiting = source.popleft()
                 batch.append(waiting)
                 count += len(waiting.arrivals)
-        if self._paused and len(self._urgent) <= self._limits.urgent_max // 2:
+        if self._paused and not self._draining and len(self._urgent) <= self._limits.urgent_max // 2:
             self._pause(False)
         metrics.HELD.set(len(self._held))
         metrics.WAITING.set(len(self._urgent) + len(self._others))

@@ -172,7 +172,8 @@ class Api:
         while True:
             try:
                 async for event in self._stream(after):
-                    failures = 0
+                    if event.id:
+                        failures = 0
                     yield event
                     after = event.id or after
                     if event.fact == "reset":

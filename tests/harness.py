@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from typing import Any
 
 import looptime
 import msgspec
-from sqlalchemy import select
+import structlog
 from stories import pictures, places
 
 from config.doors import ClockIds, LoopClock, from_us
@@ -61,6 +62,7 @@ from dispatcher.ledger import Ledger, stations_of
 from dispatcher.outbox import Outbox
 from dispatcher.register import Register
 from dispatcher.store import Do, InlineStore
+from dispatcher.verify import verify
 
 #: A working day's morning, when everything is open. Winter, so that evenings are dark.
 MORNING = "2026-11-24T10:00:00+08:00"
@@ -338,6 +340,13 @@ class Town:
         await self.register.put(section, {**item, **fields})
         await self.advance(seconds=1)  # a change does not wake the desk: its poll sees it
 
+    async def policy(self, key: str, **changed: Any) -> None:
+        """The district has its own policy of this key from now on; without anything changed: the default one again."""
+        if changed:
+            await self.register.put_policy(key, changed)
+        else:
+            await self.register.delete_policy(key)
+
     # ── what must be so ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _expect(self, kind: str, to: str, what: str, times: int) -> None:
@@ -430,6 +439,7 @@ class Town:
         entries = await self.journal.after(self.roll.district.code, 0, 100_000)
         self._check_calls(entries)
         assert [e.entry for e in self.events] == entries, "the feed missed something, or told it twice"
+        assert [line async for line in verify(self.store)] == []
         assert self.desk.faults == 0, "a decision failed inside"
         assert not self.inbox.waiting, "somebody still waits for a decision"
         return entries
@@ -469,7 +479,8 @@ def play(
 ) -> list[Entry]:
     """Run one story on a virtual loop; its journal."""
     loop = looptime.patch_event_loop(asyncio.new_event_loop(), start=0)
-    poll = desk_room.POLL_SECONDS
+    poll, logs = desk_room.POLL_SECONDS, structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     desk_room.POLL_SECONDS = outbox_room.POLL_SECONDS = poll_seconds
 
     async def run() -> tuple[Town, list[Entry]]:
@@ -487,6 +498,7 @@ def play(
         town, entries = loop.run_until_complete(run())
     finally:
         desk_room.POLL_SECONDS = outbox_room.POLL_SECONDS = poll
+        structlog.configure(**logs)
         asyncio.set_event_loop(None)
         loop.close()
     play.picture = pictures.journal(entries, town.start_us, town.name_of)  # type: ignore[attr-defined]
@@ -498,7 +510,7 @@ def story(
     *,
     at: str = MORNING,
     district: Mapping[str, Any] | None = None,
-    poll: float = 1.0,
+    poll: float = 5.0,
     picture: bool = True,
 ) -> Any:
     """Makes a test of a story: `at` is when it begins, `district` where, `poll` how often an idle desk looks."""
@@ -516,4 +528,4 @@ def story(
     return make if told is None else make(told)
 
 
-__all__ = ["MORNING", "Killed", "MortalStore", "Out", "Town", "play", "select", "story"]
+__all__ = ["MORNING", "Killed", "MortalStore", "Out", "Town", "play", "story"]

@@ -13,8 +13,10 @@ from __future__ import annotations
 import logging
 import re
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,12 +30,13 @@ from dispatcher.console.metering import REQUESTS, SECONDS
 from dispatcher.console.problems import Problem, again_later, wrong
 from dispatcher.console.reading import bearer, members, read, shaped
 from dispatcher.console.replies import Replies, fingerprint
-from dispatcher.console.rooms import Rooms
+from dispatcher.console.rooms import InUse, Rooms, WrongInput
 from dispatcher.console.tokens import Tokens
 from dispatcher.store import StoreUnavailable
 
 API = "/api/v1"
 
+_PLACES_TOLD = 8
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger()
@@ -222,17 +225,40 @@ async def _answered(request: web.Request, handler: _Handler) -> web.StreamRespon
             status, error.reason
         )
         response = Problem(status, detail, headers=headers).response()
+    except WrongInput as error:
+        status = 409 if request.method == hdrs.METH_DELETE else 400
+        response = _wrong_input(error, status).response()
+    except InUse as error:
+        status = 409
+        response = Problem(409, str(error), call=error.call).response()
     except StoreUnavailable:
         status = 503
         response = again_later("nothing can be stored or read just now").response()
-    except Exception:  # noqa: BLE001 - the edge of this room
-        # We are wrong. The answer says so, the log says where, neither says what was sent.
-        _log.exception("request_failed", operation=operation)
+    except Exception as error:  # noqa: BLE001 - the edge of this room
+        # We are wrong. The answer says so, the log says where; neither says what was sent, so neither the error's own
+        # words nor anything a traceback would show of a variable.
+        _log.error("request_failed", operation=operation, error=type(error).__name__, at=_places(error))
         response = Problem(500, "this is our fault; it is written down").response()
     REQUESTS.labels(operation, str(status)).inc()
     if operation != "streamEvents":
         SECONDS.labels(operation).observe(time.perf_counter() - started)
     return response
+
+
+def _places(error: BaseException) -> str:
+    """Where it happened, innermost first: files and lines, no values."""
+    frames = traceback.extract_tb(error.__traceback__)[-_PLACES_TOLD:]
+    return " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)
+    )
+
+
+def _wrong_input(error: WrongInput, status: int) -> Problem:
+    """Every error with its path; `field` is the first one's."""
+    errors = [{"path": problem.path, "error": problem.error} for problem in error.errors]
+    first = errors[0] if errors else {"path": "", "error": "wrong"}
+    detail = ": ".join(filter(None, (first["path"], first["error"])))
+    return Problem(status, detail, field=first["path"], errors=errors)
 
 
 #: What a page of ours may load and do: only what we serve, nothing from elsewhere, in nobody's frame.

@@ -8,8 +8,7 @@ from config.doors import from_us
 from dispatcher.console.access import STAFFED, WHOLE, Access
 from dispatcher.console.endpoint import DISTRICT, Answer, Ask, Endpoint, Kind, Query
 from dispatcher.console.problems import Problem, not_found
-from dispatcher.console.register import in_sight, wrong_input
-from dispatcher.console.rooms import WrongInput
+from dispatcher.console.register import in_sight
 from dispatcher.console.shapes import DutyBody, DutyView, MeView, RouteView, TestBody, TestView, listed
 from dispatcher.core.district import DistrictFile, Role, Staff
 from dispatcher.core.roll import Roll
@@ -18,10 +17,7 @@ _FILE_BYTES_MAX = 64 * 1_048_576
 
 
 async def _load(ask: Ask) -> Answer:
-    try:
-        counted = await ask.rooms.register.merge(ask.raw)
-    except WrongInput as error:
-        raise wrong_input(error) from None
+    counted = await ask.rooms.register.merge(ask.raw)
     return Answer({"loaded": dict(counted)})
 
 

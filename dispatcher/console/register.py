@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ from devices.signal import Key
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.endpoint import DISTRICT, PAGING, Answer, Ask, Endpoint, Query
 from dispatcher.console.problems import Problem, not_found, wrong
-from dispatcher.console.rooms import InUse, WrongInput
 from dispatcher.console.shapes import listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
 from dispatcher.core.roll import Item, Roll
@@ -57,30 +55,6 @@ KINDS = (
 )
 
 
-def wrong_input(error: WrongInput, prefix: str = "") -> Problem:
-    """400 with every error and its path; `field` is the first."""
-    errors = [{"path": f"{prefix}{wrong.path}", "error": wrong.error} for wrong in error.errors]
-    first = errors[0] if errors else {"path": "", "error": "wrong"}
-    return Problem(400, f"{first['path']}: {first['error']}", field=first["path"], errors=errors)
-
-
-class _Sorted:
-    """The ids of a section in order, made once for each version of a roll."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, str], tuple[int, list[str]]] = {}
-
-    def ids(self, roll: Roll, section: str) -> list[str]:
-        key = (roll.district.code, section)
-        made = self._made.get(key)
-        if made is None or made[0] != roll.version:
-            made = self._made[key] = (roll.version, sorted(getattr(roll, section)))
-        return made[1]
-
-
-_SORTED = _Sorted()
-
-
 def cursor_of(item_id: str) -> str:
     """Where a list goes on after this id; opaque to others."""
     return base64.urlsafe_b64encode(item_id.encode()).decode().rstrip("=")
@@ -99,27 +73,25 @@ def after_cursor(cursor: str | None) -> str:
     return item_id
 
 
-def _found(ask: Ask, kind: Kind, roll: Roll) -> Iterator[Item]:
-    """What of a section is in sight and asked for, from the cursor on."""
-    ids = _SORTED.ids(roll, kind.section)
-    items: dict[str, Item] = getattr(roll, kind.section)
-    fits = _fits(ask, roll)
-    for place in range(bisect_right(ids, after_cursor(ask.cursor)), len(ids)):
-        item = items[ids[place]]
-        if fits(item) and ask.scope.sees_item(roll, item):
-            yield item
+def _listing(kind: Kind) -> Callable[[Ask], Any]:
+    async def listing(ask: Ask) -> Answer:
+        area = ask.query.get("area")
+        others = {name: ask.query[name] for name in ("resident", "station") if name in ask.query}
 
+        def keep(roll: Roll, item: Item) -> bool:
+            if any(getattr(item, name) != value for name, value in others.items()):
+                return False
+            if area is not None and not roll.within(_area_of(roll, item), area):
+                return False
+            return ask.scope.sees_item(roll, item)
 
-def _fits(ask: Ask, roll: Roll) -> Callable[[Item], bool]:
-    area = ask.query.get("area")
-    others = {name: ask.query[name] for name in ("resident", "station") if name in ask.query}
+        roll = ask.roll()
+        items, more = ask.rooms.register.page(
+            kind.section, after_cursor(ask.cursor), ask.limit, keep, roll.district.code
+        )
+        return Answer({"items": items, "next": None if more is None else cursor_of(more)})
 
-    def fits(item: Item) -> bool:
-        if any(getattr(item, name) != value for name, value in others.items()):
-            return False
-        return area is None or roll.within(_area_of(roll, item), area)
-
-    return fits
+    return listing
 
 
 def _area_of(roll: Roll, item: Item) -> str:
@@ -133,18 +105,6 @@ def _area_of(roll: Roll, item: Item) -> str:
             station = roll.stations.get(item.station)
             return station.area if station is not None else ""
     return item.area
-
-
-def _listing(kind: Kind) -> Callable[[Ask], Any]:
-    async def listing(ask: Ask) -> Answer:
-        found: list[Item] = []
-        for item in _found(ask, kind, ask.roll()):
-            if len(found) == ask.limit:
-                return Answer({"items": found, "next": cursor_of(getattr(found[-1], kind.id_name))})
-            found.append(item)
-        return Answer({"items": found, "next": None})
-
-    return listing
 
 
 def in_sight(ask: Ask, section: str, item_id: str) -> tuple[Roll, Any]:
@@ -171,10 +131,10 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         roll = home if home is not None and "district" not in ask.query else ask.roll()
         if not ask.scope.sees_district(roll) or (home is not None and not ask.scope.sees_district(home)):
             raise Problem(403, "this is outside your scope")
-        try:
-            item, new = await ask.rooms.register.put(kind.section, ask.members, item_id, roll.district.code)
-        except WrongInput as error:
-            raise wrong_input(error) from None
+        members = {kind.id_name: item_id, **ask.members}
+        if members[kind.id_name] != item_id:
+            raise wrong(kind.id_name, "is not the one in the path")
+        item, new = await ask.rooms.register.put(kind.section, members, roll.district.code)
         return Answer(item, 201 if new else 200)
 
     return put
@@ -183,13 +143,7 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
 def _deleting(kind: Kind) -> Callable[[Ask], Any]:
     async def delete(ask: Ask) -> Answer:
         roll, _item = in_sight(ask, kind.section, ask.path[kind.id_name])
-        try:
-            await ask.rooms.register.delete(kind.section, ask.path[kind.id_name], roll.district.code)
-        except InUse as error:
-            raise Problem(409, str(error), call=error.call) from None
-        except WrongInput as error:
-            errors = [{"path": wrong.path, "error": wrong.error} for wrong in error.errors]
-            raise Problem(409, str(error), errors=errors) from None
+        await ask.rooms.register.delete(kind.section, ask.path[kind.id_name], roll.district.code)
         return Answer(None, 204)
 
     return delete
@@ -223,16 +177,13 @@ async def _policy_put(ask: Ask) -> Answer:
     members = dict(ask.members)
     if members.pop("key", key) != key:
         raise wrong("key", "is not the one in the path")
-    try:
-        await ask.rooms.register.put("policies", members, key, roll.district.code)
-    except WrongInput as error:
-        raise wrong_input(error) from None
+    await ask.rooms.register.put_policy(key, members, roll.district.code)
     return Answer(_policy(roll, key))
 
 
 async def _policy_delete(ask: Ask) -> Answer:
     key, roll = _key(ask), ask.roll()
-    if not await ask.rooms.register.delete("policies", key, roll.district.code):
+    if not await ask.rooms.register.delete_policy(key, roll.district.code):
         raise not_found("policy: it is the default one")
     return Answer(None, 204)
 

@@ -16,9 +16,10 @@ from dispatcher.board import CallFilter
 from dispatcher.core.call import Call
 from dispatcher.core.commands import AnyCommand
 from dispatcher.core.district import DistrictFile, Policy
-from dispatcher.core.roll import Item, Rolls
+from dispatcher.core.roll import Item, Roll, Rolls
 from dispatcher.feed import PositionUnknown
 from dispatcher.inbox import Decided, Kept, KeyReused, Undecided
+from dispatcher.register import InUse, WrongInput
 from dispatcher.store import Store
 
 __all__ = [
@@ -38,39 +39,8 @@ __all__ = [
     "Rooms",
     "Routing",
     "Undecided",
-    "Wrong",
     "WrongInput",
 ]
-
-
-class InUse(Exception):  # noqa: N818
-    """An open call needs what was to be deleted. `call` is its id."""
-
-    def __init__(self, call: str) -> None:
-        super().__init__(f"the open call {call} needs it")
-        self.call = call
-
-
-class WrongInput(Exception):  # noqa: N818
-    """What was to be registered is wrong: every error with its path."""
-
-    def __init__(self, errors: Sequence[Wrong]) -> None:
-        super().__init__("; ".join(f"{wrong.path}: {wrong.error}" for wrong in errors))
-        self.errors = list(errors)
-
-
-class Wrong(Protocol):
-    """One thing that is wrong: where, and what."""
-
-    @property
-    def path(self) -> str:
-        """Where, e.g. `stations[3].area`."""
-        ...
-
-    @property
-    def error(self) -> str:
-        """What."""
-        ...
 
 
 class Inbox(Protocol):
@@ -159,24 +129,35 @@ class Register(Protocol):
         """What is registered, in memory."""
         ...
 
-    async def put(
-        self, kind: str, members: Mapping[str, Any], item_id: str, district: str
-    ) -> tuple[Item | Policy, bool]:
-        """Add or replace one, as JSON gave it; the item, and whether it is new. `kind` as in the district file.
-
-        Raises WrongInput, StoreUnavailable.
-        """
+    def page(
+        self,
+        section: str,
+        after_id: str = "",
+        limit: int = 100,
+        keep: Callable[[Roll, Any], bool] | None = None,
+        district: str = "",
+    ) -> tuple[list[Any], str | None]:
+        """So many items by id, those that `keep` wants, and the id to go on after; None: no more."""
         ...
 
-    async def delete(self, kind: str, item_id: str, district: str) -> bool:
-        """Take one away (a policy: back to the default one); False where there was none.
+    async def put(self, section: str, item: Mapping[str, Any], district: str = "") -> tuple[Item, bool]:
+        """Add or replace one; the item, and whether it is new. Raises WrongInput, StoreUnavailable."""
+        ...
 
-        Raises InUse, WrongInput, StoreUnavailable.
-        """
+    async def delete(self, section: str, item_id: str, district: str = "") -> bool:
+        """Take one away; False where there was none. Raises InUse, WrongInput, StoreUnavailable."""
+        ...
+
+    async def put_policy(self, key: str, policy: Mapping[str, Any], district: str = "") -> Policy:
+        """Replace a policy. Raises WrongInput, StoreUnavailable."""
+        ...
+
+    async def delete_policy(self, key: str, district: str = "") -> bool:
+        """Go back to the default one; False where it was the default already."""
         ...
 
     async def merge(self, content: bytes) -> Mapping[str, int]:
-        """Load a district file, all or nothing; how many of each kind. Raises WrongInput, StoreUnavailable."""
+        """Load a district file, all or nothing; how many of each section. Raises WrongInput, StoreUnavailable."""
         ...
 
     def export(self, district: str) -> DistrictFile:

@@ -43,7 +43,7 @@ PHONE_MAX = 32
 URL_MAX = 2000
 #: The desk a district is given is called `desk-` and the district's code, and that must still be an id.
 DISTRICT_CODE_MAX = 59
-CAPACITY_MAX = 100_000
+CAPACITY_MAX = 1_000_000_000
 SECONDS_MAX = 10 * 365.25 * 86_400
 CONTACTS_MAX = 50
 STEPS_MAX = 50

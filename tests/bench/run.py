@@ -82,7 +82,7 @@ class Bench:
         self._document = generated(plan.residents)
         #: One button of each resident: each press of a round is then a call of its own.
         own = {device["resident"]: device for device in self._document["devices"] if device.get("resident")}
-        self._addresses = [device["address"] for device in own.values()]
+        self._addresses = [device.get("address") or device["id"] for device in own.values()]
         self._devices = len(self._document["devices"])
         self._loaded: Path | None = None
 

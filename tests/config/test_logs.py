@@ -113,7 +113,10 @@ def test_objects_are_named_and_not_printed(out: io.StringIO) -> None:
 def test_urls_lose_their_query_and_their_password(out: io.StringIO) -> None:
     logs.configure("console", out)
     structlog.get_logger().info("get /calls?phone=1 failed", url="https://u:hush@host/sms?to=1380")
+    structlog.get_logger().info("device disconnected or multiple access on port?)", path="/f/?hush")
     assert "phone=1" not in out.getvalue()
+    assert "hush" not in out.getvalue()
+    assert "on port?)" in out.getvalue()
     assert "url=https://…@host/sms?…" in out.getvalue()
 
 

@@ -102,6 +102,18 @@ def test_nul_is_stored_as_its_picture_and_answered_as_sent() -> None:
     assert heard.token == ("btn-01", "a\0b")
 
 
+def test_details_of_a_hazard_cannot_pass_for_ours() -> None:
+    said = {"hazard": "gas", "battery": "full", "unmapped": 3, "ppm": 400}
+    assert parse("gas-1", {"id": "1", "type": "hazard", "details": said}).details == {
+        "hazard": "gas",
+        "ppm": 400,
+    }
+    for odd in ({"x": "y" * 5000}, [1], {"x": "\ud800"}):
+        assert parse("gas-1", {"id": "1", "type": "hazard", "details": odd}).details == {
+            "ignored": ["details"]
+        }
+
+
 def test_half_a_position_is_none() -> None:
     details = parse("btn-01", PRESS | {"lat": 34.0}).details
     assert details == {"ignored": ["lat"]}

@@ -344,7 +344,9 @@ async def test_what_an_open_call_needs_stays(register):
 
 async def test_policies(register, store):
     await register.merge(raw(TOWN))
-    assert (await register.put_policy("emergency", {"repeat": 30})).repeat == 30
+    kept = await register.put_policy("emergency", {"repeat": 30})
+    assert kept.repeat == 30
+    assert await register.put_policy("emergency", kept) == kept
     assert register.rolls.default.policy("emergency").repeat == 30
     with pytest.raises(WrongInput) as caught:
         await register.put_policy("emergency", {"repeat": -1, "steps": []})

@@ -277,6 +277,20 @@ async def test_deliver_is_told_when_we_stop(intake: Intake, inbox: FakeInbox) ->
         await waiting
 
 
+async def test_draining_stores_and_answers_what_was_read(intake: Intake, inbox: FakeInbox) -> None:
+    inbox.commit_seconds = inbox.desk_seconds = 0.1
+    ear = Ear(intake)
+    async with running(intake.run()):
+        ear.press("1")
+        ear.press("h", "heartbeat")
+        await intake.drain(2.0)
+        assert ear.paused == [True]
+        assert sorted(receipts(ear)) == [("1", "stored", "c-1"), ("h", "stored", None)]
+        inbox.commit_seconds = 60
+        ear.press("2")
+        await intake.drain(0.1)
+
+
 async def test_the_beat_goes_on_while_nothing_happens(intake: Intake) -> None:
     async with running(intake.run()):
         await asyncio.sleep(0.01)

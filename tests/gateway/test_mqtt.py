@@ -15,8 +15,8 @@ import pytest
 from conftest import ROOT, a_gateway, until
 
 from devices.family import Progress
+from gateway.broker import BrokerLogin, password_hash
 from gateway.fakes import FakeDownlink, FakeInbox
-from gateway.gateway import Gateway
 from gateway.ports import Arrival, Down, Stored
 from gateway.transports.mqtt import BrokerAddress, _matches
 
@@ -230,8 +230,6 @@ async def test_reading_stops_and_starts(tmp_path: Path, port: int) -> None:
 
 
 async def test_a_login_is_needed_and_gives_its_own_topics(tmp_path: Path, port: int) -> None:
-    from gateway.broker import BrokerLogin, password_hash
-
     async with a_gateway(tmp_path, port, mqtt_anonymous=False) as (gateway, inbox):
         with pytest.raises(aiomqtt.MqttError):
             async with aiomqtt.Client("127.0.0.1", port):
@@ -265,6 +263,58 @@ async def test_health(tmp_path: Path, port: int) -> None:
         now = asyncio.get_running_loop().time()
         assert set(gateway.beats) == {"intake", "mqtt", "downlink", "broker"}
         assert all(now - beat < 2 for beat in gateway.beats.values())
+
+
+async def test_tls(tmp_path: Path, port: int) -> None:
+    """A broker outside, by mqtts with its own authority and a login; and none where the authority is not known."""
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "ca.pem",
+    ]
+    made = await asyncio.create_subprocess_exec(
+        *make, "-addext", "subjectAltName=DNS:localhost", cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert await made.wait() == 0
+    (tmp_path / "passwords").write_text(f"u:{password_hash('p@ss')}\n")
+    (tmp_path / "m.conf").write_text(
+        f"listener {port} 127.0.0.1\nuser root\npassword_file {tmp_path}/passwords\n"
+        f"certfile {tmp_path}/ca.pem\nkeyfile {tmp_path}/key.pem\n"
+    )
+    broker = await asyncio.create_subprocess_exec(
+        "mosquitto", "-c", str(tmp_path / "m.conf"), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        url = f"mqtts://u:p%40ss@localhost:{port}?ca={tmp_path}/ca.pem"
+        async with a_gateway(tmp_path, port, mqtt_url=url) as (gateway, inbox):
+            client = BrokerAddress.parse(url).client("device")
+            async with client:
+                for number in range(300):
+                    await client.publish("yijian/v1/b/up", f'{{"id":"{number}","type":"press"}}', 1)
+                await inbox.wait_for(300)
+                gateway._mqtt.pause(True)
+                await client.publish("yijian/v1/b/up", PRESS.replace(b"1", b"x"), 1)
+                await asyncio.sleep(0.1)
+                gateway._mqtt.pause(False)
+                await inbox.wait_for(301)
+        strange = f"mqtts://u:p%40ss@localhost:{port}"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), a_gateway(tmp_path, port, mqtt_url=strange):
+                pass
+    finally:
+        broker.terminate()
+        await broker.wait()
 
 
 @pytest.mark.parametrize(
@@ -301,7 +351,3 @@ def test_wrong_urls(url: str) -> None:
 )
 def test_topics(wanted: str, topic: str, matches: bool) -> None:
     assert _matches(wanted.split("/"), topic.split("/")) is matches
-
-
-def test_the_class_can_be_built_only_in_a_loop(tmp_path: Path) -> None:
-    assert Gateway.__doc__

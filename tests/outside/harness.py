@@ -166,10 +166,12 @@ class Server:
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        for raw in process.stdout:
-            with self._news:
-                self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
-                self._news.notify_all()
+        with (self.folder / "server.log").open("ab", buffering=0) as kept:  # for whoever looks afterwards
+            for raw in process.stdout:
+                kept.write(raw)
+                with self._news:
+                    self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
+                    self._news.notify_all()
         with self._news:
             self._news.notify_all()
 
@@ -507,7 +509,7 @@ class Events:
                 for raw in lines:
                     line = raw.rstrip(b"\r").decode()
                     if not line:
-                        if fields:
+                        if "data" in fields:  # a block without data (`retry:`, an id alone) is no event
                             self._keep(fields)
                         fields = {}
                     elif line.startswith(":"):
@@ -527,8 +529,8 @@ class Events:
         self._news = asyncio.Event()
 
     def _keep(self, fields: Mapping[str, list[str]]) -> None:
-        text = "\n".join(fields.get("data", []))
-        data = json.loads(text) if text else {}
+        text = "\n".join(fields["data"])
+        data = json.loads(text)
         name = fields.get("event", ["message"])[-1]
         self.seen.append(Event(len(self.seen), fields.get("id", [""])[-1], name, data))
 

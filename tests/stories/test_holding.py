@@ -172,7 +172,7 @@ async def test_a_release_gives_it_to_the_next_and_not_to_the_same_again(town):
     town.expect_offer("st-02")
     assert town.offers()["st-01"] == "declined"
     await town.release("st-01")  # said twice
-    await town.advance(minutes=3)
+    await town.advance(minutes=2)
     town.expect_offer("cen-1", "st-02", "cen-1", "st-03", "far-1", "desk")
 
 

@@ -49,17 +49,16 @@ async def test_a_districts_own_policy_is_kept_by_the_calls_opened_under_it(town)
     )
     await town.press("btn-01")
     town.expect_offer("st-01")
-    await town.register.delete_policy("emergency")
+    await town.policy("emergency")
     await town.advance(seconds=5)
     town.expect_offer("st-01", "st-02", "st-03", "cen-1", "far-1", "desk")
     town.expect_wearer("btn-01", "received")
 
 
-SLOW_START = {"emergency": {"steps": [{"after": 10, "to": "nearest"}, {"after": 20, "to": "next"}]}}
-
-
-@story(district=places(policies=SLOW_START))
+@story
 async def test_a_transfer_before_the_first_step_does_not_take_its_place(town):
+    steps = [{"after": 10, "to": "nearest"}, {"after": 20, "to": "next"}]
+    await town.policy("emergency", steps=steps)
     await town.press("btn-01")
     town.expect_wearer("btn-01", "received")
     await town.transfer("far-1")

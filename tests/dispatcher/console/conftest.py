@@ -31,8 +31,8 @@ SECRETS = {
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+async def world() -> World:
+    return await World().open()
 
 
 @pytest.fixture

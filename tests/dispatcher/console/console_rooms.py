@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from config.doors import to_us
 from devices.family import Result
 from devices.signal import Key, Signal
 from dispatcher.board import CallFilter
-from dispatcher.console.rooms import Health, InUse, Rooms, WrongInput
+from dispatcher.console.rooms import Health, Rooms
 from dispatcher.core.call import Call, Cause, Closing, Entry, Holder, Offer, OfferState, Opened, Outcome
 from dispatcher.core.commands import AnyCommand
 from dispatcher.core.district import (
@@ -24,7 +24,7 @@ from dispatcher.core.district import (
     Device,
     District,
     DistrictFile,
-    Policy,
+    Location,
     Resident,
     Role,
     Staff,
@@ -32,11 +32,11 @@ from dispatcher.core.district import (
     StationKind,
     Webhook,
 )
-from dispatcher.core.district_check import check, check_members
 from dispatcher.core.fold import fold
-from dispatcher.core.roll import DEFAULT_POLICIES, Roll, Rolls
+from dispatcher.core.roll import DEFAULT_POLICIES, Rolls
 from dispatcher.feed import PositionUnknown
 from dispatcher.inbox import Decided, Kept
+from dispatcher.register import Register
 from dispatcher.store import InlineStore
 from dispatcher.tables import metadata
 from dispatcher.view import view_call
@@ -65,45 +65,59 @@ class CountingIds:
         return f"{kind}-{next(self._next):06}"
 
 
-def district_rolls() -> Rolls:
-    roll = Roll(District(code=DISTRICT, name="魏都区"))
-    for code, kind, parent in (
-        (STREET, AreaKind.STREET, DISTRICT),
-        (OTHER_STREET, AreaKind.STREET, DISTRICT),
-        (COMMUNITY, AreaKind.COMMUNITY, STREET),
-        (NEXT_COMMUNITY, AreaKind.COMMUNITY, STREET),
-        (OTHER_COMMUNITY, AreaKind.COMMUNITY, OTHER_STREET),
-        (GRID, AreaKind.GRID, COMMUNITY),
-    ):
-        roll.put(Area(code=code, kind=kind, parent=parent, name=code))
-    for station, area, kind in (
-        ("st-1", COMMUNITY, StationKind.CARE_STATION),
-        ("st-2", NEXT_COMMUNITY, StationKind.DAY_CARE),
-        ("st-3", OTHER_COMMUNITY, StationKind.CARE_STATION),
-        ("centre", STREET, StationKind.STREET_CENTRE),
-        ("desk", "", StationKind.DISTRICT_DESK),
-    ):
-        roll.put(Station(id=station, name=f"站{station}", kind=kind, area=area))
-    for resident, area in (
-        ("r-1", COMMUNITY),
-        ("r-2", NEXT_COMMUNITY),
-        ("r-3", OTHER_COMMUNITY),
-        ("r-g", GRID),
-    ):
-        roll.put(
-            Resident(id=resident, name=f"老人{resident}", phone="0374-1", address="西大街1号", area=area)
+def district_file() -> DistrictFile:
+    place = Location(lat=34.03, lon=113.82)
+    areas = [
+        Area(code=code, kind=kind, parent=parent, name=code)
+        for code, kind, parent in (
+            (STREET, AreaKind.STREET, DISTRICT),
+            (OTHER_STREET, AreaKind.STREET, DISTRICT),
+            (COMMUNITY, AreaKind.COMMUNITY, STREET),
+            (NEXT_COMMUNITY, AreaKind.COMMUNITY, STREET),
+            (OTHER_COMMUNITY, AreaKind.COMMUNITY, OTHER_STREET),
+            (GRID, AreaKind.GRID, COMMUNITY),
         )
-        roll.put(Device(id=f"btn-{resident}", resident=resident))
-    roll.put(Device(id="panel", family="yj_line", address="0042", resident="r-1"))
-    roll.put(Device(id="nobodys"))
-    roll.put(Staff(id="s-1", name="王护理", role=Role.STATION, station="st-1"))
-    roll.put(Staff(id="s-3", name="李护理", role=Role.STATION, station="st-3"))
-    roll.put(Staff(id="v-1", name="赵志愿", role=Role.VOLUNTEER, area=COMMUNITY))
-    roll.put(Webhook(id="wh-1", url="https://example.org/hook", secret="whsec_c2VjcmV0"))
-    rolls = Rolls()
-    rolls.by_code[DISTRICT] = roll
-    rolls.default_code = DISTRICT
-    return rolls
+    ]
+    stations = [
+        Station(id=station, name=f"站{station}", kind=kind, area=area, location=place)
+        for station, area, kind in (
+            ("st-1", COMMUNITY, StationKind.CARE_STATION),
+            ("st-2", NEXT_COMMUNITY, StationKind.DAY_CARE),
+            ("st-3", OTHER_COMMUNITY, StationKind.CARE_STATION),
+            ("centre", STREET, StationKind.STREET_CENTRE),
+            ("desk", "", StationKind.DISTRICT_DESK),
+        )
+    ]
+    homes = (("r-1", COMMUNITY), ("r-2", NEXT_COMMUNITY), ("r-3", OTHER_COMMUNITY), ("r-g", GRID))
+    return DistrictFile(
+        district=District(code=DISTRICT, name="魏都区"),
+        areas=areas,
+        stations=stations,
+        residents=[
+            Resident(
+                id=resident,
+                name=f"老人{resident}",
+                phone="0374-1",
+                address="西大街1号",
+                area=area,
+                location=place,
+            )
+            for resident, area in homes
+        ],
+        devices=[
+            *(Device(id=f"btn-{resident}", resident=resident) for resident, _ in homes),
+            Device(id="panel", family="yj_line", address="0042", resident="r-1"),
+            Device(id="nobodys"),
+        ],
+        staff=[
+            Staff(id="s-1", name="王护理", role=Role.STATION, station="st-1"),
+            Staff(id="s-3", name="李护理", role=Role.STATION, station="st-3"),
+            Staff(id="v-1", name="赵志愿", role=Role.VOLUNTEER, area=COMMUNITY),
+        ],
+        webhooks=[
+            Webhook(id="wh-1", url="https://example.org/hook", secret="whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQh")
+        ],
+    )
 
 
 def call(call_id: str = "c-1", **changes: Any) -> Call:
@@ -273,81 +287,46 @@ class FakeReader:
         return found
 
 
-class FakeRegister:
-    def __init__(self, rolls: Rolls) -> None:
-        self.rolls = rolls
-        self.needed: dict[str, str] = {}
-        self.writes: list[tuple[str, str]] = []
-        self.tested: list[tuple[list[str], int, str]] = []
-        self.duties: list[tuple[str, bool, str]] = []
+class WatchedRegister(Register):
+    """The real register, with a note of every change that was asked for."""
 
-    async def put(
-        self, kind: str, members: Mapping[str, Any], item_id: str, district: str
-    ) -> tuple[Any, bool]:
-        item, problems = check_members(kind, members, item_id, _Known(self.rolls), district)
-        if problems:
-            raise WrongInput(problems)
-        roll = self.rolls.by_code[district]
-        self.writes.append((kind, item_id))
-        if isinstance(item, Policy):
-            new = item_id not in roll.policies
-            roll.policies[item_id] = item
-            return item, new
-        new = item_id not in getattr(roll, kind)
-        roll.put(item)
-        return item, new
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.asked: list[tuple[Any, ...]] = []
 
-    async def delete(self, kind: str, item_id: str, district: str) -> bool:
-        if item_id in self.needed:
-            raise InUse(self.needed[item_id])
-        self.writes.append((f"delete {kind}", item_id))
-        roll = self.rolls.by_code[district]
-        there = item_id in getattr(roll, kind)
-        roll.remove(kind, item_id)
-        return there
+    async def put(self, section: str, item: Any, district: str = "") -> Any:
+        done = await super().put(section, item, district)
+        self.asked.append(("put", section))
+        return done
 
-    async def merge(self, content: bytes) -> Mapping[str, int]:
-        file, problems = check(content, _Known(self.rolls))
-        if file is None:
-            raise WrongInput(problems)
-        self.writes.append(("district", ""))
-        return {"residents": len(file.residents)}
+    async def put_policy(self, key: str, policy: Any, district: str = "") -> Any:
+        done = await super().put_policy(key, policy, district)
+        self.asked.append(("put_policy", key))
+        return done
 
-    def export(self, district: str) -> DistrictFile:
-        return DistrictFile(district=self.rolls.by_code[district].district)
+    async def delete(self, section: str, item_id: str, district: str = "") -> bool:
+        done = await super().delete(section, item_id, district)
+        self.asked.append(("delete", section, item_id))
+        return done
+
+    async def merge(self, content: Any) -> Any:
+        done = await super().merge(content)
+        self.asked.append(("merge",))
+        return done
 
     async def duty(self, staff_id: str, on: bool, by: str) -> None:
-        self.duties.append((staff_id, on, by))
+        await super().duty(staff_id, on, by)
+        self.asked.append(("duty", staff_id, on, by))
 
     async def test_mode(self, device_ids: Sequence[str], until_us: int, by: str) -> None:
-        self.tested.append((list(device_ids), until_us, by))
-
-
-class _Known:
-    def __init__(self, rolls: Rolls) -> None:
-        self._rolls = rolls
-        self.default_district = rolls.default_code
-
-    def owner(self, section: str, item_id: str) -> str | None:
-        if section == "districts":
-            return item_id if item_id in self._rolls.by_code else None
-        roll = self._rolls.roll_of(section, item_id)
-        return None if roll is None else roll.district.code
-
-    def parent(self, area: str) -> str:
-        roll = self._rolls.roll_of("areas", area)
-        return "" if roll is None else roll.areas[area].parent
-
-    def device_of(self, source: str) -> str | None:
-        found = self._rolls.device_by_source(source)
-        return None if found is None else found[1].id
+        await super().test_mode(device_ids, until_us, by)
+        self.asked.append(("test_mode", list(device_ids), until_us, by))
 
 
 @dataclass
 class World:
     """Everything, at hand for a test."""
 
-    rolls: Rolls = field(default_factory=district_rolls)
     clock: FakeClock = field(default_factory=FakeClock)
     ids: CountingIds = field(default_factory=CountingIds)
     health: Health = field(default_factory=Health)
@@ -356,10 +335,20 @@ class World:
         self.store = InlineStore()
         with self.store._engine.begin() as connection:
             metadata.create_all(connection)
+        self.needed: dict[str, str] = {}
+        self.register = WatchedRegister(
+            self.store, self.clock, needed_by=lambda _section, item_id: self.needed.get(item_id)
+        )
+        self.rolls = self.register.rolls
         self.board = FakeBoard(self.rolls)
         self.inbox = FakeInbox(self.board)
         self.feed = FakeFeed(self.rolls)
-        self.register = FakeRegister(self.rolls)
+
+    async def open(self) -> World:
+        await self.register.load()
+        await self.register.merge(district_file())
+        self.register.asked.clear()
+        return self
 
     async def routing(self, resident_id: str, at_us: int) -> list[dict[str, Any]]:
         return [

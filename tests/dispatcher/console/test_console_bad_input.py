@@ -11,7 +11,6 @@ from console_rooms import call
 from dispatcher.console.app import table
 from dispatcher.console.endpoint import Endpoint, Kind
 from dispatcher.core.district import Role
-from dispatcher.core.roll import DEFAULT_POLICIES
 
 TABLE = [endpoint for endpoint in table() if endpoint.name != "streamEvents"]
 BODIES = [endpoint for endpoint in TABLE if endpoint.body is not None]
@@ -60,18 +59,12 @@ def one_call(world):
 
 
 def untouched(world) -> bool:
-    return not (
-        world.inbox.asked
-        or world.inbox.signals
-        or world.register.writes
-        or world.register.tested
-        or world.register.duties
-    )
+    return not (world.inbox.asked or world.inbox.signals or world.register.asked)
 
 
 @named(TABLE)
 async def test_good_input_is_taken(endpoint, api, world):
-    world.rolls.default.policies["emergency"] = DEFAULT_POLICIES["emergency"]
+    await world.register.put_policy("emergency", {"repeat": 45})
     body = GOOD.get(endpoint.name, {}) if endpoint.body is not None else None
     status, answer = await api(endpoint.method, address(endpoint), body)
     assert 200 <= status < 300, answer
@@ -292,4 +285,3 @@ async def test_our_own_fault_is_a_problem_and_tells_nothing(api, world, caplog):
 
 def test_good_bodies_are_of_this_table():
     assert set(GOOD) <= {endpoint.name for endpoint in BODIES}
-    assert DEFAULT_POLICIES

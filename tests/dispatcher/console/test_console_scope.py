@@ -161,7 +161,7 @@ async def test_a_station_answers_for_its_own_people_only(api, world):
     assert (await api("POST", "/staff/s-3/duty", {"on": True}, who="station"))[0] == 404
     assert (await api("POST", "/staff/v-1/duty", {"on": False}, who="volunteer"))[0] == 200
     assert (await api("POST", "/staff/s-1/duty", {"on": False}, who="volunteer"))[0] == 404
-    assert world.register.duties == [("s-1", True, "s-1"), ("v-1", False, "v-1")]
+    assert world.register.asked == [("duty", "s-1", True, "s-1"), ("duty", "v-1", False, "v-1")]
 
 
 async def test_signals_of_devices_in_sight(api, world):
