@@ -18,6 +18,14 @@ from typing import Any, Protocol, runtime_checkable
 
 from devices.signal import Signal
 
+#: Every family a register may name (contract, section 2), whether its translator is built yet or not.
+FAMILY_NAMES = frozenset(
+    {
+        "native", "zigbee2mqtt", "rf433_hub", "rtl_433", "rflink", "yj_line", "sia_dc09", "scaip", "espa444", "chirpstack",
+        "ttn", "gt06", "jt808", "h02", "watch_3g", "onenet", "ctwing", "cti", "shelly", "flic", "http_button",
+    }
+)  # fmt: skip
+
 
 class Transport(StrEnum):
     """The ways a frame can come in."""

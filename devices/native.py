@@ -17,6 +17,7 @@ A signal that asks for help survives every wrong optional field: the field is le
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -252,12 +253,20 @@ def _members(body: bytes) -> Mapping[str, Any]:
     if len(body) > MAX_BODY_BYTES:
         raise SignalError("", f"{len(body)} bytes, at most {MAX_BODY_BYTES} are taken")
     try:
-        members = _decode(body)
+        try:
+            members = _decode(body)
+        except msgspec.DecodeError:
+            # Half a surrogate pair in an escape (`\ud83d`) is still JSON: it must not swallow a press.
+            members = json.loads(body, parse_constant=_no_number)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SignalError("", f"no JSON: {error}") from None
     if not isinstance(members, dict):
         raise SignalError("", "no JSON object")
     return members
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _is_text(value: str) -> bool:

@@ -58,7 +58,15 @@ ILL_SECONDS = 5
 SWEEP_SECONDS = 60
 
 _PENDING = Prepared(
-    select(inbox.c.id, inbox.c.source, inbox.c.kind, inbox.c.district, inbox.c.received_us, inbox.c.body)
+    select(
+        inbox.c.id,
+        inbox.c.source,
+        inbox.c.ref,
+        inbox.c.kind,
+        inbox.c.district,
+        inbox.c.received_us,
+        inbox.c.body,
+    )
     .where(inbox.c.decided_us.is_(None))
     .order_by(inbox.c.lane, inbox.c.seq)
     .limit(BATCH)
@@ -157,6 +165,7 @@ class Desk:
         self._heads: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._swept: tuple[int, int] = (0, -1)
+        self._poll_us = 0
         self._ill: dict[str, int] = {}
         self.healthy = False
         self.turned_us = 0  #: when the loop last came round, by the clock: its heartbeat
@@ -216,7 +225,7 @@ class Desk:
         """One batch: what is pending, what is due, who can no longer come. False when there was nothing to do."""
         self._wake.clear()
         now_us = self.turned_us = self._clock.now_us()
-        pending = (await self._store.write([Do(_PENDING, [{}], fetch=True)]))[0][0]
+        pending = await self._pending(now_us)
         taken = self._ledger.take_due(now_us, BATCH)
         due = [call_id for call_id in taken if self._ill.get(call_id, 0) <= now_us]
         lost = self._sweep(now_us)
@@ -236,6 +245,8 @@ class Desk:
                 texts_now = await self._texts(batch)
                 shown = await self._commit(batch)
             except BaseException:
+                # What was in hand is read from the table again.
+                self._poll_us = 0
                 self._swept = (0, -1)
                 for roll, device, until_us in batch.tests_ended:
                     roll.test_until_us[device] = until_us
@@ -245,16 +256,26 @@ class Desk:
             self._ledger.again_due(taken)
         return True
 
+    async def _pending(self, now_us: int) -> list[tuple[Any, ...]]:
+        """What waits to be decided: what the inbox has just stored, and, on the poll, whatever else is undecided."""
+        if now_us < self._poll_us:
+            return self._inbox.take(BATCH)
+        [[rows]] = await self._store.write([Do(_PENDING, [{}], fetch=True)])
+        if len(rows) < BATCH:
+            self._poll_us = now_us + round(POLL_SECONDS * 1e6)
+        self._inbox.hold(row[0] for row in rows)
+        return rows
+
     # ── one input ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _decide_row(self, batch: _Batch, row: tuple[Any, ...]) -> None:
-        input_id, source, kind, district, received_us, body = row
+        input_id, source, ref, kind, district, received_us, body = row
         if district not in self._rolls.by_code:
             district = self._rolls.default_code
         call_id, result = None, None
         try:
             if kind == "signal":
-                call_id = self._signal(batch, input_id, source, district, received_us, _SIGNAL.decode(body))
+                call_id = self._signal(batch, ref, source, district, received_us, _SIGNAL.decode(body))
             elif kind == "command":
                 decided = await self._command(batch, input_id, district, _COMMAND.decode(body))
                 call_id, result = decided.call, msgspec.json.encode(decided).decode()
@@ -266,11 +287,11 @@ class Desk:
             # A bug of ours must cost neither this press nor the ones behind it.
             self.faults += 1
             log.exception("decision_failed", input=input_id, kind=kind)
-            call_id, result = self._fallback(batch, input_id, source, district, received_us, kind, body)
+            call_id, result = self._fallback(batch, ref, source, district, received_us, kind, body)
         batch.marks.append({"b_id": input_id, "now_us": batch.now_us, "b_call": call_id, "b_result": result})
 
     def _fallback(
-        self, batch: _Batch, input_id: str, source: str, district: str, received_us: int, kind: str, body: str
+        self, batch: _Batch, ref: str, source: str, district: str, received_us: int, kind: str, body: str
     ) -> tuple[str | None, str | None]:
         """A decision failed: a press still becomes a call, for the desk; anything else is answered with our fault."""
         if kind != "signal":
@@ -282,20 +303,20 @@ class Desk:
             if signal.type not in CALLING:
                 return None, None
             plain = SignalBody(type=SignalType.PRESS, key=signal.key)
-            return self._signal(batch, input_id, f"{source}#", district, received_us, plain), None
+            return self._signal(batch, ref, f"{source}#", district, received_us, plain), None
         except Exception:
             self.faults += 1
-            log.exception("press_without_call", input=input_id)
+            log.exception("press_without_call", source=source, ref=ref)
             return None, None
 
     def _signal(
-        self, batch: _Batch, input_id: str, source: str, district: str, received_us: int, body: SignalBody
+        self, batch: _Batch, ref: str, source: str, district: str, received_us: int, body: SignalBody
     ) -> str | None:
         found = self._rolls.device_by_source(source)
         roll = found[0] if found is not None else self._rolls[district]
         device = found[1] if found is not None else None
         heard = Heard(
-            id=input_id,
+            id=ref,
             source=source,
             type=body.type,
             received_us=received_us,
@@ -307,7 +328,7 @@ class Desk:
         resident = roll.residents.get(device.resident) if device is not None and device.resident else None
         # A test is no call, not even the one that happens to be open.
         call = self._open_call(batch, roll, heard, resident) if body.type is not SignalType.TEST else None
-        cause = Cause(kind="signal", id=input_id, device=heard.device_id)
+        cause = Cause(kind="signal", id=ref, device=heard.device_id)
         draft = self._draft(batch, roll, call, cause)
         if call is None and (measured := _measured(body)) is not None and body.type in CALLING:
             batch.page.places[draft.call_id] = Place(location=measured)
@@ -504,7 +525,7 @@ class Desk:
             for call_id, place in batch.page.places.items()
             if call_id in batch.page.changed
         ]
-        await self._store.write(
+        numbers = await self._store.write(
             [
                 append(entry for entry, _ in batch.told),
                 Do(_CALL, [_row(call) for call in changed]),
@@ -521,7 +542,7 @@ class Desk:
         shown = {call.id: place for call in changed if (place := batch.page.place(call.id)) is not None}
         batch.page.turn()
         if news:
-            self._outbox.wake()
+            self._outbox.handed(news, [row[0][0] for row in numbers[0]])
         return shown
 
     async def _texts(self, batch: _Batch) -> dict[str, str]:

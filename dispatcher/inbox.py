@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from devices.family import Result
 from devices.signal import CALLING, Key, Signal, SignalType
 from dispatcher.core.commands import AnyCommand
 from dispatcher.core.roll import Rolls
-from dispatcher.store import Do, Prepared, Store
+from dispatcher.store import Do, Prepared, Row, Store
 from dispatcher.tables import device_states, inbox
 
 #: What asks something of the desk; everything else is the state of a device.
@@ -32,6 +33,8 @@ ASKING = CALLING | {SignalType.CANCEL, SignalType.HELPER_ARRIVED, SignalType.TES
 
 LANE_EMERGENCY, LANE_OTHER, LANE_REPORT = 0, 1, 2
 
+#: How many stored inputs wait for the desk in memory; further ones it reads from the table.
+FRESH_MAX = 20_000
 #: How many decided inputs are remembered for a repeat that comes right after.
 DECIDED_MAX = 8192
 
@@ -125,6 +128,8 @@ class Inbox:
         self._ids = ids
         self._waiting: dict[str, asyncio.Future[_Outcome]] = {}
         self._decided: OrderedDict[str, _Outcome] = OrderedDict()
+        self._fresh: list[tuple[int, Row]] = []
+        self._held: set[str] = set()
         self.wake: Callable[[], None] = lambda: None
         self.on_stored: Callable[[Signal, float], None] = lambda _signal, _seconds: None
 
@@ -185,6 +190,7 @@ class Inbox:
     def _kept(self, row: Mapping[str, Any], found: tuple[Any, ...], new: Result) -> Kept:
         stored_id, decided_us, call, result, _body = found
         if stored_id == row["id"]:
+            self._hand_on(row)
             self._expect(stored_id)
             return Kept(stored_id, new)
         if decided_us is not None:
@@ -232,6 +238,8 @@ class Inbox:
         if decided_us is not None:
             outcome = _Outcome(decided_call, result)
         else:
+            if stored_id == row["id"]:
+                self._hand_on(row)
             self._expect(stored_id)
             self.wake()
             outcome = await self._outcome(stored_id, within_seconds)
@@ -253,11 +261,38 @@ class Inbox:
         await self._store.write([Do(_PUT, [row])])
         self.wake()
 
+    # ── what the desk takes ───────────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, limit: int) -> list[Row]:
+        """What has just been stored: id, source, ref, kind, district, received_us, body; emergencies first.
+
+        Only a short cut past the table, in which every one of them stands undecided until the desk's commit.
+        """
+        self._fresh.sort(key=itemgetter(0))  # stable: within a lane as stored
+        rows = [row for _, row in self._fresh[:limit]]
+        del self._fresh[:limit]
+        self._held.update(row[0] for row in rows)
+        return rows
+
+    def hold(self, ids: Iterable[str]) -> None:
+        """The desk has read these from the table: they are in its hands, and must not come by the short cut too."""
+        self._held.update(ids)
+        self._fresh = [(lane, row) for lane, row in self._fresh if row[0] not in self._held]
+
+    def _hand_on(self, row: Mapping[str, Any]) -> None:
+        if row["id"] in self._decided or row["id"] in self._held or len(self._fresh) >= FRESH_MAX:
+            return
+        values = tuple(
+            row[name] for name in ("id", "source", "ref", "kind", "district", "received_us", "body")
+        )
+        self._fresh.append((row["lane"], values))
+
     # ── what the desk tells ──────────────────────────────────────────────────────────────────────────────────────
 
     def decided(self, stored_id: str, call: str | None, result: str | None) -> None:
         """The desk has decided this input, and it is on disk."""
         outcome = _Outcome(call, result)
+        self._held.discard(stored_id)
         self._remember(stored_id, outcome)
         future = self._waiting.pop(stored_id, None)
         if future is not None and not future.done():

@@ -176,4 +176,6 @@ class Page:
         for call in self.changed.values():
             self._ledger.put(call)
         # Only of open calls: a place looked up for a closed one, or of a call that came to nothing, must not stay.
-        self._ledger.places.update({call_id: place for call_id, place in self.places.items() if call_id in self._ledger.open})
+        self._ledger.places.update(
+            {call_id: place for call_id, place in self.places.items() if call_id in self._ledger.open}
+        )

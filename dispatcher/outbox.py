@@ -7,6 +7,7 @@ process that dies with a message in its hands gives it back by itself, and nobod
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,11 +41,17 @@ RETRY_SECONDS_MAX = 60
 #: A word of progress older than this helps nobody.
 STALE_SECONDS = 6 * 3600
 BATCH = 200
+#: Messages in hand before they are read from the table instead.
+FRESH_MAX = 10_000
+#: What was carried is struck out in one commit for so many, or after so long.
+DONE_MAX = 200
+LINGER_SECONDS = 0.2
 #: The poll behind the wake: leases that ran out, retries that are due.
 POLL_SECONDS = 1.0
 
 _PUT = Prepared(
-    insert(outbox).values(
+    insert(outbox)
+    .values(
         {
             name: bindparam(name)
             for name in (
@@ -60,7 +67,9 @@ _PUT = Prepared(
             )
         }
     )
+    .returning(outbox.c.seq)
 )
+_FREE = Prepared(update(outbox).values(due_us=bindparam("now_us")))
 _DUE = Prepared(
     select(
         outbox.c.seq,
@@ -179,7 +188,8 @@ def news_of(
             "address": source,
             "body": body,
             "created_us": now_us,
-            "due_us": now_us,
+            # Born claimed: this process has it in hand already, and the lease brings it back should we die with it.
+            "due_us": now_us + LEASE_SECONDS * 1_000_000,
             "tries": 0,
         }
         for source in told
@@ -187,8 +197,8 @@ def news_of(
 
 
 def put(rows: Sequence[Mapping[str, Any]]) -> Do:
-    """The write that adds these rows, for the desk's transaction."""
-    return Do(_PUT, rows)
+    """The write that adds these rows, for the desk's transaction; it fetches the number of each, for `handed`."""
+    return Do(_PUT, rows, fetch=True)
 
 
 class Outbox:
@@ -198,26 +208,43 @@ class Outbox:
         self._store = store
         self._clock = clock
         self._news = asyncio.Event()
+        self._fresh: deque[Parcel] = deque(maxlen=FRESH_MAX)
+        self._poll_us = 0
+        self._done: list[str] = []
+        self._flush_us = 0
         self.failed = 0  #: given up as too old to help
 
-    def wake(self) -> None:
-        """There may be something to carry."""
+    async def open(self) -> None:
+        """At a start nobody has anything in hand: what a dead process had claimed is free at once."""
+        await self._store.write([Do(_FREE, [{"now_us": self._clock.now_us()}])])
+
+    def handed(self, rows: Sequence[Mapping[str, Any]], numbers: Sequence[int]) -> None:
+        """These rows were committed just now, with these numbers: they go out at once, without being read again."""
+        for row, seq in zip(rows, numbers, strict=True):
+            news = msgspec.json.decode(row["body"], type=DeviceNews)
+            self._fresh.append(Parcel(row["id"], seq, row["call"], row["address"], news, 0))
         self._news.set()
 
     async def claim(self) -> AsyncIterator[list[Parcel]]:
         """Batches to carry to devices, for ever; oldest first. A claim is a lease of LEASE_SECONDS."""
         while True:
             self._news.clear()
+            while self._fresh:
+                yield [self._fresh.popleft() for _ in range(min(BATCH, len(self._fresh)))]
             try:
-                parcels = await self._take()
+                if self._clock.now_us() >= self._flush_us:
+                    await self.flush()
+                if self._clock.now_us() >= self._poll_us:
+                    parcels = await self._take()
+                    if parcels:
+                        yield parcels
+                        continue
+                    self._poll_us = self._clock.now_us() + round(POLL_SECONDS * 1e6)
             except StoreUnavailable:
                 await asyncio.sleep(1)
                 continue
-            if parcels:
-                yield parcels
-                continue
             try:
-                async with asyncio.timeout(POLL_SECONDS):
+                async with asyncio.timeout(LINGER_SECONDS if self._done else POLL_SECONDS):
                     await self._news.wait()
             except TimeoutError:
                 continue
@@ -246,8 +273,23 @@ class Outbox:
 
     async def carried(self, ids: Sequence[str]) -> None:
         """These have arrived where they should: gone, and with them what older ones still wait."""
-        rows = [{"id": one} for one in ids]
-        await self._store.write([Do(_OLDER, rows), Do(_GONE, rows)])
+        if not self._done:
+            self._flush_us = self._clock.now_us() + round(LINGER_SECONDS * 1e6)
+        self._done += ids
+        if len(self._done) >= DONE_MAX:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Strike out what was carried: many in one commit, off the way of the presses. Raises StoreUnavailable."""
+        if not self._done:
+            return
+        done, self._done = self._done, []
+        rows = [{"id": one} for one in done]
+        try:
+            await self._store.write([Do(_OLDER, rows), Do(_GONE, rows)])
+        except StoreUnavailable:
+            self._done = done + self._done
+            raise
 
     async def returned(self, parcels: Sequence[Parcel]) -> None:
         """These could not be carried now: again later, unless a newer word to the same device has overtaken them."""

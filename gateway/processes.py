@@ -35,7 +35,7 @@ def holder_of_port(host: str, port: int) -> Holder | None:
     if not _taken(host, port):
         return None
     inodes = set(_listening(port))
-    for process in _PROC.iterdir():
+    for process in _PROC.glob("[0-9]*"):  # none where there is no /proc
         if process.name.isdecimal() and inodes & set(_sockets(process)):
             try:
                 program = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()

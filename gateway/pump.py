@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -30,6 +31,7 @@ class Routes:
     def __init__(self) -> None:
         self._always: dict[str, OpenLine] = {}
         self._heard: dict[tuple[str, str], OpenLine] = {}
+        self._via: dict[tuple[str, str], str] = {}
 
     def always(self, family: str, line: OpenLine) -> None:
         """This line reaches every device of the family."""
@@ -43,11 +45,17 @@ class Routes:
         via = signal.details.get("via")
         if isinstance(via, str):
             self._put((line.family, via), line)
+            self._via[(line.family, signal.device)] = via
 
     def closed(self, line: OpenLine) -> None:
         """Nobody is reached by that line any more."""
         for address in [address for address, way in self._heard.items() if way is line]:
             del self._heard[address]
+            self._via.pop(address, None)
+
+    def via(self, down: Down) -> str:
+        """The hub the device was last heard through, where it is not told: a hub shows states for its own buttons."""
+        return down.news.via or self._via.get((down.family, down.news.device), "")
 
     def find(self, down: Down) -> OpenLine | None:
         """The line to that device: its hub's where that is told, its own else."""
@@ -63,7 +71,9 @@ class Routes:
             return
         self._heard[address] = line
         if len(self._heard) > _ROUTES_MAX:
-            del self._heard[next(iter(self._heard))]
+            oldest = next(iter(self._heard))
+            del self._heard[oldest]
+            self._via.pop(oldest, None)
 
 
 class Pump:
@@ -118,7 +128,7 @@ class Pump:
         if line is None or line.carry is None:
             return False
         try:
-            answers = line.session.progress(down.news)
+            answers = line.session.progress(replace(down.news, via=self._routes.via(down)))
             # Nothing to say on this line is said: it must not come back for ever.
             return not answers or await line.carry(answers)
         except Exception:

@@ -56,7 +56,7 @@ BY_NIGHT: dict[Kind, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How much happens: `a_day` happenings, follow-ups not counted; `flat` spreads them evenly over the hours."""
+    """How much happens: `a_day` happenings, follow-ups not counted; `flat` spreads them evenly over hours and minutes."""
 
     a_day: float
     flat: bool = False
@@ -100,7 +100,8 @@ def happenings(
     tie = itertools.count()
     clock = 0.0
     while True:
-        clock += chance.expovariate(habits.a_day * highest / 86_400)
+        gap = 86_400 / (habits.a_day * highest)
+        clock += gap * chance.uniform(0.5, 1.5) if habits.flat else chance.expovariate(1 / gap)
         while waiting and waiting[0][0].after <= clock:
             yield heapq.heappop(waiting)[0]
         hour = start_hour + clock / 3600

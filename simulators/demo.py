@@ -25,8 +25,8 @@ from simulators.town import Broker, Town, hubs, ports_at
 
 log = structlog.get_logger(__name__)
 
-#: Between two happenings on average; about four of five open a call.
-_GAP_SECONDS = 12.0
+#: Between two happenings on average; nine of ten open a call, the rest is of batteries, tests and second presses.
+_GAP_SECONDS = 13.0
 #: Above this nobody presses until the staff has caught up: a demo left alone for a month stays as it was.
 _OPEN_CALLS_MAX = 60
 _FIRST_SECONDS = 10.0

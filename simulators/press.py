@@ -178,15 +178,19 @@ async def _yj_line(
         work = hub.run()
         say(f"port      {path} made: the gateway may open it now")
     say(f"press     {device} {key} {event.seq}")
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(work, name="press:hub")
-        try:
-            async with asyncio.timeout(wait_seconds):
-                await _told(event, say)
-        except TimeoutError:
-            if not event.acknowledged:
-                say(f"nothing   no A within {wait_seconds:g} s, {event.tries} tries")
-        running.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(work, name="press:hub")
+            try:
+                async with asyncio.timeout(wait_seconds):
+                    await _told(event, say)
+            except TimeoutError:
+                if not event.acknowledged:
+                    say(f"nothing   no A within {wait_seconds:g} s, {event.tries} tries")
+            running.cancel()
+    except* OSError as group_error:
+        # In use by somebody else (the gateway's own end?), pulled out, or no port at all.
+        say(f"nothing   {group_error.exceptions[0]}")
     return event.acknowledged
 
 

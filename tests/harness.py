@@ -68,6 +68,10 @@ from dispatcher.verify import verify
 MORNING = "2026-11-24T10:00:00+08:00"
 
 
+#: So long a carried word may be remembered in memory only: killed within it, the wearer hears it twice.
+LINGER = outbox_room.LINGER_SECONDS + 0.05
+
+
 class Killed(BaseException):
     """kill -9, as a process under test feels it: this very write is the last thing it does."""
 
@@ -164,6 +168,7 @@ class Town:
             self.ids,
         )
         await self.desk.open(heads)
+        await self.outbox.open()
         after = self.events[-1].id if self.events else "0"
         self._reader = await self.feed.reader(self.roll.district.code, after)
         rooms = (self.desk.run, self._listen, self._carry)
@@ -178,10 +183,10 @@ class Town:
         self._tasks = []
 
     async def dark(self, **time: float) -> None:
-        """A power cut: killed, and started again after that time."""
-        await self.settle()
+        """A power cut: killed, and started again after that time. What was carried has been struck out by then."""
+        await self.advance(seconds=LINGER)
         await self.kill()
-        await asyncio.sleep(_seconds(time))
+        await asyncio.sleep(_seconds(time) - LINGER)
         await self.boot()
 
     async def advance(self, **time: float) -> None:

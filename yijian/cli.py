@@ -28,9 +28,20 @@ MQTT = "mqtt://127.0.0.1:1883"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    say = speaker(os.environ)
-    arguments = parser(say, chinese=is_chinese(os.environ)).parse_args(argv)
     try:
+        code = _main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter would complain once more while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    say = speaker(os.environ)
+    try:
+        arguments = parser(say, chinese=is_chinese(os.environ)).parse_args(argv)
         if arguments.version:
             from importlib.metadata import version
 
@@ -39,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from yijian.commands import execute
 
         return execute(arguments, say)
+    except SystemExit as ended:  # argparse, after --help or a wrong usage
+        return ended.code if isinstance(ended.code, int) else DONE
     except CommandError as error:
         for message in error.messages:
             _tell(message)
@@ -46,9 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter would complain once more while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        raise
     except Exception as error:  # noqa: BLE001 - the edge of the program: a person reads a line, not a traceback
         _unexpected(error, say)
         return FAILED

@@ -99,6 +99,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         outbox = Outbox(store, clock)
         desk = Desk(store, register.rolls, ledger, inbox, board, feed, outbox, clock, ids)
         await desk.open(heads)
+        await outbox.open()
         yield House(store, clock, ids, register, journal, ledger, board, feed, inbox, outbox, desk)
 
 
@@ -200,10 +201,13 @@ async def _serve(
                     group.create_task(play(settings, rooms, hubs, url, demo_token, speed, stop), name="demo")
                 )
             await stop.wait()
-            # New requests end first, so that what they asked is still decided; then the rest, at once.
+            # New requests end first, so that what they asked is still decided; then what is on its way to a device.
             await runner.cleanup()
+            await gateway.drain()
             for task in tasks:
                 task.cancel()
+        with contextlib.suppress(StoreUnavailable):
+            await rooms.outbox.flush()
     finally:
         await runner.cleanup()
 
@@ -307,7 +311,7 @@ async def load_district(rooms: House, settings: Settings, *, demo: bool) -> None
     elif demo and not any(roll.residents for roll in rooms.register.rolls.by_code.values()):
         from simulators.district import generate
 
-        await merge(rooms.register, json.dumps(generate(DEMO_SEED)).encode())
+        await merge(rooms.register, json.dumps(generate(DEMO_SEED, hubs=1)).encode())
 
 
 async def merge(register: Register, content: bytes) -> Mapping[str, int]:

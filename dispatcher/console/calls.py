@@ -9,6 +9,7 @@ from devices.signal import Key
 from dispatcher.console.access import STAFFED
 from dispatcher.console.endpoint import DISTRICT, PAGING, Answer, Ask, Endpoint, Kind, Query
 from dispatcher.console.problems import not_found, wrong
+from dispatcher.console.register import paged
 from dispatcher.console.rooms import CallFilter
 from dispatcher.console.shapes import CallView, OpenBody, listed
 from dispatcher.console.steps import acting_for, asked, placed
@@ -70,7 +71,7 @@ async def one(ask: Ask) -> Answer:
 async def journal(ask: Ask) -> Answer:
     """Its facts, oldest first."""
     call = await seen(ask)
-    return Answer({"items": await ask.rooms.board.history(call.id), "next": None})
+    return paged(ask, await ask.rooms.board.history(call.id))
 
 
 async def seen(ask: Ask) -> Call:
@@ -190,6 +191,7 @@ ENDPOINTS = (
         en="Its ledger: every fact, oldest first",
         zh="呼叫台账：全部事实，旧的在前",
         handle=journal,
+        query=PAGING,
         answer=listed({"type": "object"}),
     ),
 )

@@ -18,7 +18,7 @@ _FILE_BYTES_MAX = 64 * 1_048_576
 
 async def _load(ask: Ask) -> Answer:
     counted = await ask.rooms.register.merge(ask.raw)
-    return Answer({"loaded": dict(counted)})
+    return Answer(dict(counted))
 
 
 async def _export(ask: Ask) -> Answer:
@@ -91,8 +91,8 @@ async def _me(ask: Ask) -> Answer:
 
 _LOADED: dict[str, Any] = {
     "type": "object",
-    "properties": {"loaded": {"type": "object", "additionalProperties": {"type": "integer"}}},
-    "required": ["loaded"],
+    "description": "how many of each section the file had",
+    "additionalProperties": {"type": "integer"},
 }
 
 ENDPOINTS = (

@@ -56,7 +56,7 @@ async def read(request: web.Request, bytes_max: int) -> bytes:
                 parts.append(part)
     except TimeoutError:
         raise Problem(408, "the body did not come", headers={"Connection": "close"}) from None
-    except (web.RequestPayloadError, ValueError):
+    except (web.RequestPayloadError, ConnectionError, ValueError):  # or whoever sent it went away
         raise Problem(400, "the body cannot be read", headers={"Connection": "close"}) from None
     return b"".join(parts)
 

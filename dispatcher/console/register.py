@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,21 @@ def after_cursor(cursor: str | None) -> str:
     return item_id
 
 
+def shown_item(item: Item) -> dict[str, Any]:
+    """An item with all that is said about it, what is so by default (`travel`, `hours`, `family`) too."""
+    return {name: value for name, value in msgspec.structs.asdict(item).items() if value or value == 0}
+
+
+def paged(ask: Ask, items: Sequence[Any]) -> Answer:
+    """A page of a list that only ever grows at its end. Raises Problem 400 on a cursor that is none."""
+    place = after_cursor(ask.cursor) or "0"
+    if not (place.isascii() and place.isdigit() and len(place) < 10):
+        raise wrong("cursor", "is none that we gave")
+    end = int(place) + ask.limit
+    more = cursor_of(str(end)) if end < len(items) else None
+    return Answer({"items": items[int(place) : end], "next": more})
+
+
 def _listing(kind: Kind) -> Callable[[Ask], Any]:
     async def listing(ask: Ask) -> Answer:
         area = ask.query.get("area")
@@ -89,7 +104,8 @@ def _listing(kind: Kind) -> Callable[[Ask], Any]:
         items, more = ask.rooms.register.page(
             kind.section, after_cursor(ask.cursor), ask.limit, keep, roll.district.code
         )
-        return Answer({"items": items, "next": None if more is None else cursor_of(more)})
+        shown = [shown_item(item) for item in items]
+        return Answer({"items": shown, "next": None if more is None else cursor_of(more)})
 
     return listing
 
@@ -119,7 +135,7 @@ def in_sight(ask: Ask, section: str, item_id: str) -> tuple[Roll, Any]:
 
 def _getting(kind: Kind) -> Callable[[Ask], Any]:
     async def get(ask: Ask) -> Answer:
-        return Answer(in_sight(ask, kind.section, ask.path[kind.id_name])[1])
+        return Answer(shown_item(in_sight(ask, kind.section, ask.path[kind.id_name])[1]))
 
     return get
 
@@ -135,7 +151,7 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         if members[kind.id_name] != item_id:
             raise wrong(kind.id_name, "is not the one in the path")
         item, new = await ask.rooms.register.put(kind.section, members, roll.district.code)
-        return Answer(item, 201 if new else 200)
+        return Answer(shown_item(item), 201 if new else 200)
 
     return put
 
@@ -165,7 +181,7 @@ def _key(ask: Ask) -> Key:
 
 async def _policies(ask: Ask) -> Answer:
     roll = ask.roll()
-    return Answer({"items": [_policy(roll, key) for key in Key], "next": None})
+    return paged(ask, [_policy(roll, key) for key in Key])
 
 
 async def _policy_get(ask: Ask) -> Answer:
@@ -258,7 +274,7 @@ ENDPOINTS = (
         zh="预案列表",
         handle=_policies,
         roles=STAFFED,
-        query=(DISTRICT,),
+        query=(*PAGING, DISTRICT),
         answer=listed({"$ref": "#/components/schemas/Policy"}),
         **_POLICY,
     ),

@@ -223,6 +223,11 @@ class CallView(Struct, frozen=True, kw_only=True):
     closed: ClosedView | None
     deadline: DeadlineView | None
     seq: int
+    source: str | None = None
+    caller: dict[str, Any] | None = None
+    repeats: int = 0
+    seen_by: list[str] = field(default_factory=list)
+    deadlines: dict[str, datetime] = field(default_factory=dict)
 
 
 class MeView(Struct, frozen=True):

@@ -8,6 +8,7 @@ and resumes by its last id. The bytes of an event are made once for all readers.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,22 +32,30 @@ from dispatcher.store import StoreUnavailable
 _log = structlog.get_logger()
 
 #: One write at most; and what the transport may hold before a write waits.
-_BATCH_EVENTS = 100
+_BATCH_EVENTS = 64
 _BUFFER_BYTES = 64 * 1024
 _FRAMES_MAX = 2048
 _READERS_MAX = 5000
 _POSITION_CHARACTERS_MAX = 256
 #: After so many events that were not theirs a reader is told how far it has come, so that a resume need not reread them.
 _SKIPPED_MAX = 1000
+#: How often a write that waits is looked at, and how far behind is far.
+_LOOK_SECONDS = 0.1
+_FAR_BEHIND_EVENTS = 1000
 _RESET = b"event: reset\ndata: {}\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """Seconds of the stream: a comment keeps it alive, a write must drain, a token is looked at again."""
+    """Seconds of the stream: a comment keeps it alive, a reader may stand still, a token is looked at again.
+
+    A reader that stands still with all buffers full (some hundred events) is cut off: after `behind_seconds` where it
+    is a thousand events behind, else after `still_seconds`. It loses nothing by it: it resumes by its last id.
+    """
 
     alive_seconds: float = 15.0
-    drain_seconds: float = 20.0
+    still_seconds: float = 5.0
+    behind_seconds: float = 0.75
     token_seconds: float = 15.0
     retry_ms: int = 2000
 
@@ -109,18 +118,22 @@ class Streams:
             one = _One(self, ask, roll, response)
             await one.write(b"retry: %d\n\n" % self.options.retry_ms + (_RESET if reset else b""))
             await one.run(reader)
-        except (TimeoutError, ConnectionError):
+        except (StoodStill, ConnectionError):
             pass
         finally:
             self.readers -= 1
             READERS.dec()
         return response
 
+    async def reader(self, roll: Roll, after: str | None) -> Reader:
+        """A place in the district's journal. Raises PositionUnknown."""
+        return await self._feed.reader(roll.district.code, after)
+
     async def _begin(self, roll: Roll, after: str | None) -> tuple[Reader, bool]:
         try:
-            return await self._feed.reader(roll.district.code, after), False
+            return await self.reader(roll, after), False
         except PositionUnknown:
-            return await self._feed.reader(roll.district.code, None), True
+            return await self.reader(roll, None), True
 
     async def still_known(self, ask: Ask) -> bool:
         """Whether the token is good still. A database that is away changes nobody's rights."""
@@ -136,6 +149,10 @@ class Streams:
         return self._closing
 
 
+class StoodStill(Exception):  # noqa: N818 - nobody's fault but the line's
+    """The reader read nothing for too long. It is cut off, and resumes by its last id."""
+
+
 class _One:
     """One open stream."""
 
@@ -147,11 +164,16 @@ class _One:
         self._response = response
         self._transport = ask.request.transport
         self._skipped = 0
+        self._position = ""
         loop = asyncio.get_running_loop()
         self._time = loop.time
         self._wrote_at = self._looked_at = loop.time()
         if self._transport is not None:
             self._transport.set_write_buffer_limits(high=_BUFFER_BYTES)
+            # The system's own buffer grows to megabytes a reader otherwise, and hides that one does not read.
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
 
     async def run(self, reader: Reader) -> None:
         """Write what comes, for ever."""
@@ -177,7 +199,7 @@ class _One:
                     try:
                         await self._events(task.result())
                     except PositionUnknown:
-                        reader, _ = await self._streams._begin(self._roll, None)  # noqa: SLF001 - two halves of one thing
+                        reader = await self._streams.reader(self._roll, None)
                         await self.write(_RESET)
                 elif self._time() >= self._wrote_at + self._options.alive_seconds:
                     await self.write(b": alive\n\n")
@@ -190,6 +212,8 @@ class _One:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _events(self, events: Sequence[FeedEvent]) -> None:
+        if events:
+            self._position = events[-1].id
         frames = [self._streams.seen(self._ask.scope, self._roll, event) for event in events]
         wanted = [frame for frame in frames if frame is not None]
         if wanted:
@@ -210,18 +234,64 @@ class _One:
         return await self._streams.still_known(self._ask)
 
     async def write(self, data: bytes) -> None:
-        """Write, and wait until it is on its way. Raises TimeoutError, the connection cut, where that takes too long."""
+        """Write, and wait until it is on its way. Raises StoodStill, the connection cut, where the reader reads nothing.
+
+        Slow is not still: over a bad line a batch may take its time, as long as it moves.
+        """
+        if self._unsent() + len(data) < _BUFFER_BYTES:  # nothing to wait for, as nearly always
+            await self._response.write(data)
+            self._wrote_at = self._time()
+            return
+        sending = asyncio.create_task(self._send(data), name="stream-send")
+        left, moved_at = self._unsent(), self._time()
         try:
-            async with asyncio.timeout(self._options.drain_seconds):
-                await self._response.write(data)
-                await self._ask.request.writer.drain()
-        except TimeoutError:
-            CUT_OFF.inc()
-            _log.info("stream_cut_off", token=self._ask.access.id, district=self._roll.district.code)
-            if self._transport is not None:
-                self._transport.abort()
-            raise
+            while not sending.done():
+                await asyncio.wait({sending}, timeout=_LOOK_SECONDS)
+                if self._unsent() < left:
+                    moved_at = self._time()
+                left = self._unsent()
+                if not sending.done() and await self._given_up(self._time() - moved_at):
+                    self._cut_off()
+            sending.result()
+        finally:
+            sending.cancel()
         self._wrote_at = self._time()
+
+    async def _send(self, data: bytes) -> None:
+        await self._response.write(data)
+        await self._ask.request.writer.drain()
+
+    async def _given_up(self, still_seconds: float) -> bool:
+        """Whether it stood still for too long: at once where it is far behind already, later where it is not."""
+        if still_seconds >= self._options.still_seconds:
+            return True
+        return still_seconds >= self._options.behind_seconds and await self._far_behind()
+
+    async def _far_behind(self) -> bool:
+        """Whether there are so many events after the last one written that it would only fall back further."""
+        if not self._position:
+            return False
+        count = 0
+        try:
+            ahead = await self._streams.reader(self._roll, self._position)
+            async with asyncio.timeout(_LOOK_SECONDS):
+                while count < _FAR_BEHIND_EVENTS:
+                    count += len(await ahead.next(_FAR_BEHIND_EVENTS))
+        except (TimeoutError, PositionUnknown, StoreUnavailable):
+            return False
+        return True
+
+    def _cut_off(self) -> None:
+        CUT_OFF.inc()
+        _log.info("stream_cut_off", token=self._ask.access.id, district=self._roll.district.code)
+        if self._transport is not None:
+            self._transport.abort()
+        raise StoodStill
+
+    def _unsent(self) -> int:
+        """How many bytes the transport still has of ours."""
+        transport = self._transport
+        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
 
 
 def _position(ask: Ask) -> str | None:

@@ -22,6 +22,7 @@ from dispatcher.core.call import (
     Dispatched,
     EnRoute,
     Evidence,
+    Holder,
     Joined,
     Noted,
     OfferState,
@@ -78,7 +79,7 @@ REOPEN_SECONDS = 300
 
 
 class Heard(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A stored signal, as the desk reads it: `source` is family/address, `device` the register's one, if known."""
+    """A stored signal, as the desk reads it: `id` is the device's own, `source` family/address, `device` if registered."""
 
     id: str
     source: str
@@ -90,9 +91,9 @@ class Heard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: Device | None = None
 
     @property
-    def device_id(self) -> str | None:
-        """The register's id of it."""
-        return self.device.id if self.device is not None else None
+    def device_id(self) -> str:
+        """The register's id of it; of one that is not in the register, the name it gave itself."""
+        return self.device.id if self.device is not None else self.source.partition("/")[2].rstrip("#")
 
 
 def pressed_us(heard: Heard) -> int:
@@ -318,21 +319,17 @@ def _acting_for(command: AnyCommand, world: World) -> str:
     return command.station or world.roll.desk().id
 
 
-def _is_holder(call: Call, by: str, station: str) -> bool:
-    return call.accepted is not None and (
-        call.accepted.by == by or (bool(station) and call.accepted.station == station)
-    )
+def _may_act(command: AnyCommand, holder: Holder) -> bool:
+    """A station's own people act for what it holds; whoever acts for no station acts for the desk, for any call."""
+    return not command.station or command.station == holder.station or command.by == holder.by
 
 
 def _not_holder(call: Call, command: AnyCommand) -> Refused | None:
-    """A station's own people act for the calls they hold; whoever acts for no station acts for the desk, for any call."""
-    if command.station and not _is_holder(call, command.by, command.station):
-        assert call.accepted is not None
-        return Refused(
-            "held_by_another",
-            f"the call is {call.state}, held by {call.accepted.by} of {call.accepted.station}",
-        )
-    return None
+    assert call.accepted is not None
+    if _may_act(command, call.accepted):
+        return None
+    held = f"held by {call.accepted.by} of {call.accepted.station}"
+    return Refused("held_by_another", f"the call is {call.state}, {held}")
 
 
 def _accept(command: Accept, draft: Draft, world: World) -> Refused | None:
@@ -375,8 +372,9 @@ def _decline(command: Decline, draft: Draft, world: World) -> Refused | None:
 def _release(command: Release, draft: Draft, world: World) -> Refused | None:
     call = draft.now
     if call.state not in HELD:
-        if call.state is State.RECEIVED and call.former is not None and call.former.by == command.by:
-            return None
+        former = call.former
+        if call.state is State.RECEIVED and former is not None and _may_act(command, former):
+            return None  # given back already
         return _misfit(call, "release")
     if (refused := _not_holder(call, command)) is not None:
         return refused
@@ -411,10 +409,13 @@ def _former_returns(command: AnyCommand, draft: Draft, world: World) -> None:
 def _set_out(command: SetOut, draft: Draft, world: World) -> Refused | None:
     _former_returns(command, draft, world)
     call = draft.now
-    if call.state is State.EN_ROUTE and _is_holder(call, command.by, command.station):
-        return None
-    if call.state is State.ON_SCENE and call.en_route is not None and call.en_route.by == command.by:
-        return None
+    if (
+        call.open
+        and call.accepted is not None
+        and call.en_route is not None
+        and _may_act(command, call.accepted)
+    ):
+        return None  # said before
     if call.state is not State.ACCEPTED:
         return _misfit(call, "en-route")
     if (refused := _not_holder(call, command)) is not None:
@@ -426,8 +427,8 @@ def _set_out(command: SetOut, draft: Draft, world: World) -> Refused | None:
 def _arrive(command: Arrive, draft: Draft, world: World) -> Refused | None:
     _former_returns(command, draft, world)
     call = draft.now
-    if call.state is State.ON_SCENE and _is_holder(call, command.by, command.station):
-        return None
+    if call.state is State.ON_SCENE and call.accepted is not None and _may_act(command, call.accepted):
+        return None  # said before
     if call.state not in (State.ACCEPTED, State.EN_ROUTE):
         return _misfit(call, "on-scene")
     if (refused := _not_holder(call, command)) is not None:
@@ -495,7 +496,10 @@ def _transfer(command: Transfer, draft: Draft, world: World) -> Refused | None:
 
 def _see(command: See, draft: Draft, world: World) -> Refused | None:
     call = draft.now
-    by_holder = call.state in HELD and _is_holder(call, command.by, _acting_for(command, world))
+    holder = call.accepted if call.state in HELD else None
+    by_holder = holder is not None and (
+        command.by == holder.by or _acting_for(command, world) == holder.station
+    )
     if command.by in call.seen_by and not (by_holder and "repress_within" in call.deadlines):
         return None
     if not call.open:

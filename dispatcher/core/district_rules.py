@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.structs import replace
 
+from devices.family import FAMILY_NAMES
 from dispatcher.core import geo, hours
 from dispatcher.core.district import (
     Area,
@@ -55,7 +56,6 @@ CONTACT_EVENTS = ("opened", "unanswered", "accepted", "on_scene", "closed")
 FACT_FAMILIES = ("call", "alert", "device", "area", "coverage", "test")
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_FAMILY = re.compile(r"[a-z0-9_]{1,32}")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EVENT = re.compile(rf"\*|(?:{'|'.join(FACT_FAMILIES)})\.(?:\*|[a-z_]{{1,40}})")
@@ -235,7 +235,7 @@ def device(item: Device, path: str, report: Report) -> Device:
     """A button or hub."""
     _id(item.id, f"{path}.id", report)
     _text(item.name, f"{path}.name", report)
-    if not _FAMILY.fullmatch(item.family):
+    if item.family not in FAMILY_NAMES:
         report.add(f"{path}.family", f"{shown(item.family)} is no device family such as native")
     _text(item.address, f"{path}.address", report)
     _seconds(item.heartbeat, f"{path}.heartbeat", report)

@@ -17,7 +17,6 @@ from dispatcher.core.call import (
     OfferState,
     Overdue,
     Skipped,
-    State,
 )
 from dispatcher.core.draft import Draft
 from dispatcher.core.fold import us
@@ -65,7 +64,8 @@ def advance(draft: Draft, world: World, because: str) -> None:
             )
         )
         if last:
-            if not any(offer.state is OfferState.OFFERED for offer in draft.now.offers):
+            gone = lost(draft.now, world)
+            if not any(o.state is OfferState.OFFERED and o.to not in gone for o in draft.now.offers):
                 # Nobody in the whole policy could be asked: then the desk is, always.
                 desk = again(draft.now, world)
                 _dispatch(draft, step, desk, _next_us(call, step, saved_us, draft.now_us))
@@ -122,21 +122,18 @@ def hand_to(draft: Draft, by: str, station: str, *, happened_us: int | None = No
 
 
 def fall_due(draft: Draft, world: World) -> None:
-    """Every deadline of the call that has passed, each once, however late we are."""
-    passed = {kind for kind, moment in draft.now.deadlines.items() if moment <= draft.now_us}
-    if Due.EN_ROUTE_WITHIN in passed:
-        lapse(draft, world, "en_route_within")
-    elif Due.REPRESS_WITHIN in passed:
-        lapse(draft, world, "repress_within")
-    for kind in (Due.ARRIVE_GOAL, Due.ARRIVE_LIMIT, Due.CLOSE_WITHIN):
-        if kind in passed:
-            _overdue(draft, world, kind)
-    if (
-        Due.STEP in passed
-        and draft.now.state is State.RECEIVED
-        and draft.now.deadlines[Due.STEP] <= draft.now_us
-    ):
-        advance(draft, world, "time")
+    """Every deadline of the call that has passed, each once, in the order in which they fell due, however late we are."""
+    passed = sorted((moment, kind) for kind, moment in draft.now.deadlines.items() if moment <= draft.now_us)
+    for moment, kind in passed:
+        if draft.now.deadlines.get(kind) != moment:
+            continue  # an earlier one has ended it: whoever lapsed cannot lapse again
+        match kind:
+            case Due.STEP:
+                advance(draft, world, "time")
+            case Due.EN_ROUTE_WITHIN | Due.REPRESS_WITHIN:
+                lapse(draft, world, kind)
+            case _:
+                _overdue(draft, world, Due(kind))
 
 
 def _overdue(draft: Draft, world: World, limit: Due) -> None:

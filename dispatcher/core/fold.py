@@ -251,7 +251,9 @@ def _apply(call: Call, state: State, fact: AnyFact, at_us: int) -> Call:
                 en_route=None,
                 on_scene=None,
                 closed=None,
-                offers=_marked(call, call.accepted.station, OfferState.WITHDRAWN) if call.accepted is not None else call.offers,
+                offers=_marked(call, call.accepted.station, OfferState.WITHDRAWN)
+                if call.accepted is not None
+                else call.offers,
                 step=-1,
                 repeats=0,
                 saved_us=0,
@@ -286,7 +288,9 @@ def _dispatched(call: Call, fact: Dispatched, at_us: int) -> Call:
                 last_us=at_us,
                 offers=before.offers + 1,
                 # Why it was first asked stays; that somebody chose it, or a limit passed, is said.
-                reason=asked.reason if asked.reason in ("transfer", "arrive_limit") else before.reason,
+                reason=asked.reason
+                if asked.reason.partition("+")[0] in ("transfer", "arrive_limit")
+                else before.reason,
                 travel_seconds=asked.travel_seconds
                 if asked.travel_seconds is not None
                 else before.travel_seconds,

@@ -87,6 +87,7 @@ class Atlas:
         self._version = -1
         self._placed: list[list[tuple[float, float, float, Station]]] = [[], [], []]
         self._placeless: list[list[Station]] = [[], [], []]
+        self._lineage: dict[str, frozenset[str]] = {}
 
     def ranked(self, place: Location | None, area: str, tier: int) -> Iterator[Reach]:
         """The tier's stations, nearest first; those without a way to reach them last."""
@@ -128,9 +129,12 @@ class Atlas:
         if self._version == self._roll.map_version:
             return
         self._version = self._roll.map_version
-        self._placed, self._placeless = [[], [], []], [[], [], []]
+        self._placed, self._placeless, self._lineage = [[], [], []], [[], [], []], {}
         for station in self._roll.stations.values():
             tier, at = tier_of(station.kind), station.location
+            self._lineage[station.id] = frozenset(
+                (*self._roll.lineage(station.area), self._roll.district.code)
+            )
             if at is None:
                 self._placeless[tier].append(station)
             else:
@@ -139,7 +143,7 @@ class Atlas:
 
     def _by_area(self, station: Station, area: str) -> Reach:
         for code in self._roll.lineage(area):
-            if self._roll.within(station.area, code):
+            if code in self._lineage[station.id]:
                 known = self._roll.areas.get(code)
                 kind = known.kind if known is not None else AreaKind.DISTRICT
                 return Reach(station, BY_AREA_SECONDS.get(kind, BY_AREA_SECONDS[AreaKind.DISTRICT]), None)
@@ -281,10 +285,13 @@ def further(call: Call, world: World) -> Choice:
 
 def again(call: Call, world: World) -> Choice:
     """A repeat: all who were asked and may still come are asked again; nobody left: the desk."""
+    desk = world.roll.desk().id
     asked = tuple(
         Asked(to=offer.to, reason=offer.reason, person=offer.person)
         for offer in call.offers
-        if offer.state is not OfferState.DECLINED and (offer.person or _still(offer.to, call, world))
+        # The desk is able whatever it said: it is the last resort, and others may sleep through their ringing.
+        if offer.to == desk
+        or (offer.state is not OfferState.DECLINED and (offer.person or _still(offer.to, call, world)))
     )
     # A station that opens in the morning is news: `everyone` looks around again each time it rings.
     if call.policy.steps[-1].to is Target.EVERYONE:
@@ -295,6 +302,8 @@ def again(call: Call, world: World) -> Choice:
 
 
 def _still(station_id: str, call: Call, world: World) -> bool:
+    if station_id == world.roll.desk().id:
+        return True  # always able; also where the register names none and it is made up
     station = world.roll.stations.get(station_id)
     return station is not None and not world.unable(station, call, capacity=False)
 

@@ -224,7 +224,7 @@ class _Connection:
         self._pending: dict[int, asyncio.Future[bool]] = {}
         self._broken: asyncio.Future[None] = self._loop.create_future()
         self._paho.manual_ack_set(True)
-        # aiomqtt would put a task, a queue and a Topic object around every message: half of the cost of a press.
+        # aiomqtt would put a task, a queue and a Topic object around every message.
         self._paho.on_message = self._on_message
         self._paho.on_publish = None
         self._paho.disable_logger()
@@ -241,7 +241,8 @@ class _Connection:
         if future is not None and not future.done():
             future.set_result(True)
         if not self._pending:
-            # paho makes a Properties object for every QoS 0 message as long as anybody listens: 10 % of a press.
+            # paho makes a Properties object for every QoS 0 message as long as anybody listens, which costs more than
+            # to send it.
             self._paho.on_publish = None
 
     def publish(self, answer: Answer) -> asyncio.Future[bool] | None:

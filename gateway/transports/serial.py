@@ -109,8 +109,11 @@ class SerialTransport:
             self._memory.forget(line)
             if self._closed is not None:
                 self._closed(line)
-            with contextlib.suppress(OSError):
-                transport.abort()
+            # A port that is lost has closed itself; closed once more it would fail in a task that nobody awaits.
+            if not link.lost.done():
+                link.lost.cancel()
+                with contextlib.suppress(OSError):
+                    transport.abort()
 
 
 class _Link(asyncio.Protocol):

@@ -18,6 +18,9 @@ from typing import Any
 from outside.harness import Server
 from outside.mqtt import Mqtt
 
+#: A device may wait up to 30 s between two tries; the test would only take longer.
+LONGEST_PAUSE = 8.0
+
 PressId = tuple[str, str]
 """Device and id."""
 
@@ -79,13 +82,17 @@ class HubOf:
             now = time.monotonic()
             for name, (press, due, pause) in list(self.waiting.items()):
                 if due <= now:
-                    self.waiting[name] = (press, now + pause, min(pause * 2, 3.0))
+                    self.waiting[name] = (press, now + pause, min(pause * 2, LONGEST_PAUSE))
                     self._send(press)
             await asyncio.sleep(0.05)
 
     def press(self, press: Press) -> None:
         """A press of one of its buttons."""
-        self.waiting[press.device, press.id] = (press, time.monotonic() + 1.0, 2.0)
+        self.waiting[press.device, press.id] = (
+            press,
+            time.monotonic() + 1.0,
+            2.0,
+        )  # sooner than it may: harder
         self._send(press)
 
     def _send(self, press: Press) -> None:
@@ -105,6 +112,7 @@ class HubOf:
             press.receipts.append(told)
             if press.stored:
                 self.waiting.pop(name, None)
+            self._swarm.heard_of(told.get("call"))
             self._swarm.on_receipt(press)
         else:
             self._swarm.progress.append((topic.split("/")[2], told["call"], told["state"]))
@@ -116,6 +124,9 @@ class Swarm:
     def __init__(self, server: Server, devices: Sequence[str], *, hubs: int, seed: int) -> None:
         self.server = server
         self.presses: dict[PressId, Press] = {}
+        self.calls: list[str] = []
+        """The calls that receipts named, in the order in which they became known."""
+        self._known: set[str] = set()
         self.progress: list[tuple[str, str, str]] = []
         self.on_receipt: Callable[[Press], None] = lambda _: None
         self.after_burst: Callable[[], None] = lambda: None
@@ -157,6 +168,12 @@ class Swarm:
                 count = due
                 self.after_burst()
             await asyncio.sleep(self._random.uniform(0.001, 0.02))
+
+    def heard_of(self, call: str | None) -> None:
+        """A receipt named this call."""
+        if call and call not in self._known:
+            self._known.add(call)
+            self.calls.append(call)
 
     def waiting(self) -> list[Press]:
         """The presses that have no receipt yet."""

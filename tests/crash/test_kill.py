@@ -123,8 +123,7 @@ class Operator:
         """Settle one call after the other."""
         async with Desk(self._server) as desk:
             while True:
-                known = [call for press in list(swarm.presses.values())[-200:] for call in press.calls]
-                fresh = [call for call in known if call not in self.settled]
+                fresh = [call for call in swarm.calls[-200:] if call not in self.settled]
                 if not fresh:
                     await asyncio.sleep(0.02)
                     continue

@@ -9,13 +9,15 @@ import tty
 from pathlib import Path
 
 import pytest
+import serial_asyncio_fast
 from conftest import a_gateway, until
 
-from devices.family import Line, Progress, Transport
+from devices.family import Answer, Line, Progress, Transport
 from devices.yj_line import frame
 from gateway.fakes import FakeDownlink, FakeInbox
 from gateway.gateway import Gateway
 from gateway.ports import Down
+from gateway.transports.serial import _Link
 
 PRESS = b"$E,1042,hubA1,btn-000317,press,emergency,12,-61*5DB4\r\n"
 
@@ -135,19 +137,37 @@ async def test_the_port_is_ours_alone(tmp_path: Path, port: int, hub: Hub) -> No
 
 
 async def test_a_hub_that_does_not_read_stops_nobody(tmp_path: Path, port: int, hub: Hub) -> None:
-    """pyserial spins for ever in the write of a full port: everything would hang."""
     async with a_gateway(tmp_path, port, lines=(line(hub),)) as (gateway, inbox):
         await until(lambda: is_open(gateway))
-        for number in range(3000):
+        for number in range(12_000):
             with contextlib.suppress(BlockingIOError):
                 hub.say(frame("E", str(number), "hubA1", "b", "press", "-"))
             if number % 20 == 0:
                 await asyncio.sleep(0.001)
         await asyncio.sleep(0.3)
-        assert len(inbox.arrivals) > 1000
+        assert len(inbox.arrivals) > 8000
         await hub.hears(b"$A,0*")
         hub.say(frame("E", "5000", "hubA1", "b", "press", "-"))
         await hub.hears(b"$A,5000*")
+
+
+async def test_a_port_that_is_exactly_full(hub: Hub) -> None:
+    """pyserial spins for ever in the write of a full port, and everything would hang with it."""
+    link = _Link(asyncio.get_running_loop())
+    transport, _ = await serial_asyncio_fast.create_serial_connection(
+        asyncio.get_running_loop(), lambda: link, str(hub.path)
+    )
+    await asyncio.sleep(0.01)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(transport.serial.fileno(), b"x")
+    assert not await link.carry([Answer(b"$A,1*")])
+    os.read(hub.master, 65536)
+    await asyncio.sleep(0.05)
+    assert await link.carry([Answer(b"$A,1*")])
+    transport.abort()
+    await asyncio.wait((link.lost,))
+    assert not await link.carry([Answer(b"$A,1*")])
 
 
 async def test_a_wiped_hub_over_our_restart(tmp_path: Path, port: int, hub: Hub) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import sqlite3
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -106,17 +108,31 @@ def test_a_wrong_district_file_stops_the_start_with_every_error(stopped: Server,
     assert "Traceback" not in ran.said
 
 
-@pytest.mark.parametrize("which", ["http", "mqtt"])
-def test_a_port_that_is_taken_is_one_clear_line(stopped: Server, which: str) -> None:
-    port = stopped.http_port if which == "http" else stopped.mqtt_port
+def test_an_http_port_that_is_taken_is_one_clear_line(stopped: Server) -> None:
     with socket.socket() as holder:
-        holder.bind(("127.0.0.1", port))
+        holder.bind(("127.0.0.1", stopped.http_port))
         holder.listen()
         ran = stopped.cli("run")
     assert ran.code in {1, 2}, ran.said
-    assert str(port) in ran.said
-    assert "Traceback" not in ran.said
+    assert len(ran.err.splitlines()) == 1, ran.err
+    assert str(stopped.http_port) in ran.err
+    assert str(os.getpid()) in ran.err, "it says who holds it"
     assert "ready" not in ran.out
+
+
+def test_with_the_mqtt_port_taken_it_says_who_holds_it_and_serves_the_other_ways_in(stopped: Server) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", stopped.mqtt_port))
+        holder.listen()
+        try:
+            stopped.start()
+            line = stopped.wait_log(rf"\b{stopped.mqtt_port}\b")
+            assert str(os.getpid()) in line, "it says who holds it"
+            with urllib.request.urlopen(f"{stopped.url}/readyz", timeout=5) as ready:
+                assert json.load(ready)["degraded"] == ["broker"]
+            assert stopped.stop() == 0
+        finally:
+            stopped.end()
 
 
 def test_a_data_folder_that_cannot_be_written_is_one_clear_line(stopped: Server, tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def test_shares_and_follow_ups() -> None:
 def test_flat_habits_know_no_hour() -> None:
     found = take(day.Habits(a_day=7200, flat=True), 86_400, start_hour=2.0)
     by_hour = Counter(int(h.after // 3600) for h in found)
-    assert max(by_hour.values()) < 1.6 * min(by_hour.values())
+    assert max(by_hour.values()) < 1.3 * min(by_hour.values())
+    first = sorted(h.after for h in found if h.key or h.type in {"fall", "test", "battery_low"})
+    assert max(later - earlier for earlier, later in itertools.pairwise(first)) < 60
 
 
 def test_memory_stays_small() -> None:

@@ -231,6 +231,22 @@ async def test_one_press_of_a_hub_on_a_port_that_is_there(tmp_path: Path) -> Non
     os.close(slave)
 
 
+async def test_one_press_of_a_hub_on_a_port_somebody_has(tmp_path: Path) -> None:
+    import os
+
+    import serial
+
+    master, slave = os.openpty()
+    lines: list[str] = []
+    with serial.Serial(os.ttyname(slave), exclusive=True):
+        assert not await press_once(
+            family="yj_line", device="b", port=os.ttyname(slave), wait_seconds=2, say=lines.append
+        )
+    assert "lock" in lines[-1]
+    os.close(master)
+    os.close(slave)
+
+
 async def test_any_other_family_sends_a_frame_of_its_own(mosquitto: Mosquitto) -> None:
     families = pytest.importorskip("devices.zigbee2mqtt")
     lines: list[str] = []

@@ -201,11 +201,23 @@ async def test_when_everyone_declined_the_desk_is_asked_again_and_again(town):
     for station in ("st-01", "st-02", "cen-1"):
         await town.decline(station)
     town.expect_offer("st-02", "cen-1", "st-03", "far-1", "desk")
-    for station in ("st-03", "far-1", "desk"):
-        await town.decline(station)
-    town.expect_offer("far-1", "desk", "desk", "desk")
+    await town.decline("st-03")
+    town.expect_offer("far-1", "desk")
+    await town.decline("far-1")
+    town.expect_offer("desk")
     await town.advance(minutes=1)
     town.expect_offer("desk")
+
+
+@story
+async def test_a_desk_that_declined_is_rung_all_the_same_while_others_do_not_answer(town):
+    await pressed(town)
+    await town.advance(minutes=3)
+    town.expect_offer("st-02", "cen-1", *EVERYBODY)
+    await town.decline("desk")
+    town.expect_offer(*EVERYBODY)  # a decline is the next step at once: after the last one, the next ringing
+    await town.advance(minutes=1)
+    town.expect_offer(*EVERYBODY)
 
 
 @story(at="2026-11-24T17:59:30+08:00", district=places(stations={"st-01": {"hours": OFFICE}}))
@@ -257,7 +269,7 @@ async def test_an_unknown_device_opens_a_call_for_the_district(town):
     town.expect_offer("desk", why="place_unknown")
     town.expect_wearer("stranger", "received")
     call = town.look()
-    assert (call.resident, call.area, call.key, call.device) == (None, "", "emergency", None)
+    assert (call.resident, call.area, call.key, call.device) == (None, "", "emergency", "stranger")
     await town.send("stranger")
     town.expect_ring("desk")
     town.expect_wearer("stranger", "received")

@@ -34,11 +34,11 @@ async def test_after_eight_hours_in_the_dark_each_step_is_taken_once_without_a_b
     town.expect_wearer("btn-01", "received")
     await town.dark(hours=8)
     # What fell due meanwhile, each once and at once: two stations, everyone, the limits. Not 480 repeats.
+    town.expect_offer("st-03", "desk", why="arrive_limit")
     town.expect_offer("st-02", "cen-1", *EVERYBODY)
     town.expect_ring("desk", why="arrive_goal")
     town.expect_ring("desk", why="arrive_limit")
     town.expect_ring("desk", why="close_within")
-    town.expect_offer("st-02", "desk", why="")
     town.expect_silence()
     town.expect_next("step", 60)
     await town.advance(seconds=60)
@@ -74,6 +74,7 @@ async def test_a_press_stored_while_the_desk_is_away_is_decided_when_it_is_back(
 async def test_a_command_given_while_the_desk_is_away_is_answered_when_asked_again(town):
     await town.press("btn-01")
     town.expect_offer("st-01")
+    await town.advance(seconds=1)
     await town.kill()
     with pytest.raises(Undecided):
         await town.accept("st-01", ref="k-7")
@@ -134,7 +135,8 @@ async def _life(town: Town) -> None:
 
     async def send(device: str, press_id: str) -> None:
         kept = await town.send(device, id=press_id)
-        assert await town.inbox.call_of(kept.id) is not None
+        if await town.inbox.call_of(kept.id) is None:
+            raise Undecided  # the receipt named no call: the device is content, but we want to know
         await revive()
 
     async def revive() -> None:
@@ -158,7 +160,9 @@ async def _life(town: Town) -> None:
     await until_done(lambda: send("btn-01", "p-2"))
     await until_done(lambda: ask(Accept(by="n2", station="st-02"), "k-1"))
     await until_done(lambda: ask(SetOut(by="n2", station="st-02"), "k-2"))
-    await until_done(lambda: ask(Close(by="n2", station="st-02", outcome="helped", evidence="on_site"), "k-3"))
+    await until_done(
+        lambda: ask(Close(by="n2", station="st-02", outcome="helped", evidence="on_site"), "k-3")
+    )
     await wait(60)
 
 
@@ -177,17 +181,20 @@ def _run_life(kill_at: tuple[int, str] | None) -> tuple[int, list]:
         assert len(town.calls) == 1
         town.expect_state("closed")
 
-    return seen.get("changes", 0), play(tell, MORNING, places(), 30.0), seen  # type: ignore[return-value]
+    entries = play(tell, MORNING, places(), 30.0)
+    return seen["changes"], entries
 
 
 def test_killed_before_or_after_any_write_each_thing_happened_exactly_once():
-    _, calm, seen = _run_life(None)
+    changes, calm = _run_life(None)
     expected = Counter(_essence(entry) for entry in calm)
-    assert seen["changes"] > 12
-    for number in range(1, seen["changes"] + 1):
+    assert changes > 12
+    for number in range(1, changes + 1):
         for moment in ("before", "after"):
-            _, entries, _ = _run_life((number, moment))
-            assert Counter(_essence(entry) for entry in entries) == expected, f"killed {moment} write {number}"
+            _, entries = _run_life((number, moment))
+            assert Counter(_essence(entry) for entry in entries) == expected, (
+                f"killed {moment} write {number}"
+            )
 
 
 def _essence(entry) -> tuple:

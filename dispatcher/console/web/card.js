@@ -1,6 +1,6 @@
 // One call as a card. Everything goes in as text, never as HTML: a name may be anything.
 
-import { say, sayCode } from "./words.js";
+import { say, sayCode, sayReason } from "./words.js";
 
 export function element(name, options = {}, ...children) {
   const made = document.createElement(name);
@@ -79,7 +79,7 @@ function person(call) {
   if (who?.notes) lines.append(element("p", { class: "notes", text: who.notes }));
   for (const contact of who?.contacts || []) {
     if (!contact.phone) continue;
-    lines.append(element("p", { class: "contact" }, `${contact.name || ""} ${contact.relation ? `(${contact.relation}) ` : ""}`, telephone(contact.phone)));
+    lines.append(element("p", { class: "contact" }, `${contact.name || ""} ${contact.relation ? `(${sayCode("relation", contact.relation)}) ` : ""}`, telephone(contact.phone)));
   }
   return lines;
 }
@@ -96,7 +96,7 @@ function minutes(seconds) {
 function dispatches(call, name) {
   if (!call.dispatches.length) return null;
   return element("ul", { class: "asked", "aria-label": say("asked") }, ...call.dispatches.map((one) => {
-    const facts = [minutes(one.travel_seconds), sayCode("why", one.reason), one.offers > 1 ? say("times", { n: one.offers }) : ""];
+    const facts = [minutes(one.travel_seconds), sayReason(one.reason), one.offers > 1 ? say("times", { n: one.offers }) : ""];
     return element(
       "li",
       { data: { offer: one.state } },
@@ -113,7 +113,7 @@ function passedOver(call, name, open) {
     "details",
     { open },
     element("summary", { text: `${say("passed")} (${call.passed_over.length})` }),
-    element("ul", {}, ...call.passed_over.map((one) => element("li", { text: `${name(one.station)}: ${sayCode("why", one.reason)}` }))),
+    element("ul", {}, ...call.passed_over.map((one) => element("li", { text: `${name(one.station)}: ${sayReason(one.reason)}` }))),
   );
 }
 

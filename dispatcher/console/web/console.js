@@ -64,9 +64,21 @@ async function enter(given) {
     onReset: reload,
     onEvent: (_name, event) => { if (event.state) take(event.state); },
     onLost: () => link("off"),
-    onRefused: () => leave(say("login_wrong")),
+    onRefused: () => void again(),
   });
   link("wait");
+}
+
+// Nobody knows the token any more. A demo that was started anew has a new one, and hands it out.
+async function again() {
+  leave(say("login_wrong"));
+  const given = await demoToken();
+  if (given) await enter(given).catch((error) => leave(error.message));
+}
+
+async function demoToken() {
+  const answer = await fetch("/demo-login", { cache: "no-store" }).catch(() => null);
+  return answer?.ok ? (await answer.json()).token : "";
 }
 
 function leave(why = "") {
@@ -292,16 +304,12 @@ async function start() {
   $("language").textContent = say("language");
   let kept = "";
   try { kept = sessionStorage.getItem(KEPT) || ""; } catch { /* storage may be forbidden */ }
-  if (!kept) {
-    const demo = await fetch("/demo-login", { cache: "no-store" }).catch(() => null);
-    if (demo?.ok) kept = (await demo.json()).token;
+  for (const given of [kept, await demoToken()]) {
+    try {
+      if (given) { await enter(given); return; }
+    } catch { /* a token of yesterday: try the next, then ask */ }
   }
-  try {
-    if (!kept) throw new Error("");
-    await enter(kept);
-  } catch (error) {
-    leave(error.message);
-  }
+  leave();
 }
 
 setLanguage("zh");

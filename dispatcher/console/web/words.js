@@ -62,12 +62,23 @@ const WORDS = {
   why_volunteers: ["志愿者", "volunteer"],
   why_nobody_else: ["其他均不可出动", "nobody else is able"],
   why_place_unknown: ["位置不明", "place unknown"],
+  why_by_area: ["位置未知，按片区", "no place known, by area"],
+  why_on_call: ["听班", "on call"],
   why_closed: ["未营业", "closed"],
   why_temporarily_closed: ["临时关闭", "temporarily closed"],
   why_full: ["已满", "full"],
   why_nobody_on_duty: ["无人值守", "nobody on duty"],
   why_declined: ["已拒单", "declined"],
   why_unreachable: ["无法到达", "unreachable"],
+  relation_daughter: ["女儿", "daughter"],
+  relation_son: ["儿子", "son"],
+  relation_daughter_in_law: ["儿媳", "daughter-in-law"],
+  relation_son_in_law: ["女婿", "son-in-law"],
+  relation_spouse: ["配偶", "spouse"],
+  relation_grandchild: ["孙辈", "grandchild"],
+  relation_niece: ["侄女、外甥女", "niece"],
+  relation_neighbour: ["邻居", "neighbour"],
+  relation_friend: ["朋友", "friend"],
   spoke_answered: ["已通话：有应答", "Spoke: answered"],
   spoke_no_answer: ["已通话：无应答", "Telephoned: no answer"],
   desk: ["区级值班台", "District desk"],
@@ -140,6 +151,11 @@ export function say(word, values = {}) {
 // The word of a code (`why_full`), or the code itself where there is none.
 export function sayCode(kind, code) {
   return WORDS[`${kind}_${code}`] ? say(`${kind}_${code}`) : String(code).replaceAll("_", " ");
+}
+
+// Reasons may be several at once: `nearest+by_area`.
+export function sayReason(reason) {
+  return String(reason).split("+").map((code) => sayCode("why", code)).join(" · ");
 }
 
 export const numbers = () => (place ? "en" : "zh-CN");

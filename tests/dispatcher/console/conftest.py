@@ -53,7 +53,7 @@ async def client(world: World, tokens: Tokens) -> AsyncIterator[TestClient]:
     options = Options(
         tokens=tokens,
         demo_token="secret-admin",
-        stream=StreamOptions(alive_seconds=0.2, drain_seconds=0.5, token_seconds=0.2),
+        stream=StreamOptions(alive_seconds=0.2, still_seconds=0.5, token_seconds=0.2),
     )
     async with TestClient(TestServer(make_app(world.rooms, options))) as made:
         yield made

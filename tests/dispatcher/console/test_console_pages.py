@@ -176,8 +176,7 @@ async def test_nothing_that_was_sent_is_in_a_log(world, tokens, caplog, capsys):
         b"GET /api/v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 13800001111\x00\r\n\r\n",
         b"GET /\x00 13800001111\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00 13800001111\r\n\r\n",
-        b"POST /api/v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-admin\r\nContent-Length: 23\r\n\r\n"
-        b'{"phone":"13800001111"}',
+        b'POST /api/v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-admin\r\nContent-Length: 25\r\n\r\n{"phone": "13800001111" }',
         b"POST /api/v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-admin\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n13800001111",
         b"POST /api/v1/calls HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n13800001111",
     ):

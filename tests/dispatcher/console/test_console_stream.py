@@ -213,7 +213,7 @@ async def test_a_revoked_token_ends_the_stream(world, client, tokens):
 
 async def test_a_slow_reader_is_cut_off_and_disturbs_nobody(world, tokens):
     before = CUT_OFF._value.get()
-    options = Options(tokens=tokens, stream=StreamOptions(alive_seconds=5, drain_seconds=0.3))
+    options = Options(tokens=tokens, stream=StreamOptions(alive_seconds=5, still_seconds=0.3))
     async with TestClient(TestServer(make_app(world.rooms, options))) as client:
         port = client.server.port
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
