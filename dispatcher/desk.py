@@ -10,14 +10,13 @@ has happened and the input is still pending; killed after it, everything has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import select
 
 from config.doors import Clock, Ids
 from devices.signal import CALLING, SignalType
@@ -27,93 +26,47 @@ from dispatcher.core.call import Call, Cause, DeviceFault, Entry, State
 from dispatcher.core.commands import OpenByHand, Place
 from dispatcher.core.decide import (
     Heard,
-    decide_command,
     decide_due,
     decide_signal,
     decide_unable,
     key_of,
     open_by_hand,
 )
-from dispatcher.core.district import Location, Resident
+from dispatcher.core.district import Resident
 from dispatcher.core.draft import Draft, Refused
-from dispatcher.core.geo import GreatCircle, Travel, to_wgs84
+from dispatcher.core.geo import GreatCircle, Travel
 from dispatcher.core.roll import Roll, Rolls
-from dispatcher.core.route import Atlas, Standing, World, explain
+from dispatcher.core.route import World
+from dispatcher.core.steps import decide_command
+from dispatcher.desk_rows import (
+    BATCH,
+    CALL,
+    CALL_STATION,
+    DECIDED,
+    PENDING,
+    PLACE,
+    TEST_ENDED,
+    TEXT,
+    measured_place,
+    row_of,
+    stations_asked,
+)
 from dispatcher.feed import Feed
 from dispatcher.inbox import CommandBody, Decided, Inbox, ReportBody, SignalBody
 from dispatcher.journal import append
-from dispatcher.ledger import Ledger, Page, Whose, stations_of, whose
-from dispatcher.store import Do, Prepared, Store, StoreUnavailable
-from dispatcher.tables import call_stations, calls, inbox, places, test_mode, texts
+from dispatcher.ledger import Ledger, Page, Whose, whose
+from dispatcher.sight import Sight
+from dispatcher.store import Do, Store, StoreUnavailable
+from dispatcher.tables import calls, places
 
 log = structlog.get_logger("desk")
 
-#: Inputs decided in one transaction.
-BATCH = 500
 #: The poll behind the wake: an input whose wake was lost waits no longer, and a clock that jumped is noticed.
 POLL_SECONDS = 1.0
 #: A call whose deadline could not be decided (a bug of ours) is tried again after this, and holds up nobody meanwhile.
 ILL_SECONDS = 5
 #: Stations open, close and change shifts by the minute: so often it is checked who was asked and can no longer come.
 SWEEP_SECONDS = 60
-
-_PENDING = Prepared(
-    select(
-        inbox.c.id,
-        inbox.c.source,
-        inbox.c.ref,
-        inbox.c.kind,
-        inbox.c.district,
-        inbox.c.received_us,
-        inbox.c.body,
-    )
-    .where(inbox.c.decided_us.is_(None))
-    .order_by(inbox.c.lane, inbox.c.seq)
-    .limit(BATCH)
-)
-_DECIDED = Prepared(
-    update(inbox)
-    .where(inbox.c.id == bindparam("b_id"), inbox.c.decided_us.is_(None))
-    .values(decided_us=bindparam("now_us"), call=bindparam("b_call"), result=bindparam("b_result"))
-)
-_CALL_COLUMNS = (
-    "id",
-    "district",
-    "seq",
-    "state",
-    "key",
-    "test",
-    "device",
-    "resident",
-    "area",
-    "opened_us",
-    "closed_us",
-    "due_us",
-    "body",
-)
-_call_put = insert(calls).values({name: bindparam(name) for name in _CALL_COLUMNS})
-_CALL = Prepared(
-    _call_put.on_conflict_do_update(
-        index_elements=["id"],
-        set_={
-            name: _call_put.excluded[name] for name in ("seq", "state", "test", "closed_us", "due_us", "body")
-        },
-    )
-)
-_CALL_STATION = Prepared(
-    insert(call_stations)
-    .values(call=bindparam("call"), station=bindparam("station"))
-    .on_conflict_do_nothing()
-)
-_TEXT = Prepared(
-    insert(texts)
-    .values({name: bindparam(name) for name in ("id", "call", "body", "at_us")})
-    .on_conflict_do_nothing()
-)
-_PLACE = Prepared(
-    insert(places).values(call=bindparam("call"), body=bindparam("body")).on_conflict_do_nothing()
-)
-_TEST_ENDED = Prepared(delete(test_mode).where(test_mode.c.device == bindparam("device")))
 
 _SIGNAL = msgspec.json.Decoder(SignalBody)
 _COMMAND = msgspec.json.Decoder(CommandBody)
@@ -159,9 +112,7 @@ class Desk:
         self._outbox = outbox
         self._clock = clock
         self._ids = ids
-        self._travel = travel or GreatCircle()
-        self._atlases: dict[str, Atlas] = {}
-        self._standings: dict[str, tuple[int, int, dict[str, Standing]]] = {}
+        self.sight = Sight(ledger, travel or GreatCircle())
         self._heads: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._swept: tuple[int, int] = (0, -1)
@@ -240,27 +191,27 @@ class Desk:
                 self._decide_call(batch, call_id, decide_due, Cause(kind="deadline"))
             for call_id in lost:
                 self._decide_call(batch, call_id, decide_unable, Cause(kind="deadline", id="unable"))
-            try:
-                # Read before the commit: from there to the telling nothing may fail, or the feed would miss facts.
-                texts_now = await self._texts(batch)
-                shown = await self._commit(batch)
-            except BaseException:
-                # What was in hand is read from the table again.
-                self._poll_us = 0
-                self._swept = (0, -1)
-                for roll, device, until_us in batch.tests_ended:
-                    roll.test_until_us[device] = until_us
-                raise
-            self._tell(batch, shown, texts_now)
+            # Read before the commit: from there to the telling nothing may fail, or the feed would miss facts.
+            texts_now = await self._texts(batch)
+            shown = await self._commit(batch)
+        except BaseException:
+            # What was in hand is read from the table again.
+            self._poll_us = 0
+            self._swept = (0, -1)
+            for roll, device, until_us in batch.tests_ended:
+                roll.test_until_us[device] = until_us
+            raise
         finally:
             self._ledger.again_due(taken)
+        self._tell(batch, shown, texts_now)
         return True
 
     async def _pending(self, now_us: int) -> list[tuple[Any, ...]]:
         """What waits to be decided: what the inbox has just stored, and, on the poll, whatever else is undecided."""
-        if now_us < self._poll_us:
+        # Further off than one poll: the clock was put back, and whoever trusted it would not look for an hour.
+        if 0 < self._poll_us - now_us <= POLL_SECONDS * 1e6:
             return self._inbox.take(BATCH)
-        [[rows]] = await self._store.write([Do(_PENDING, [{}], fetch=True)])
+        [[rows]] = await self._store.write([Do(PENDING, [{}], fetch=True)])
         if len(rows) < BATCH:
             self._poll_us = now_us + round(POLL_SECONDS * 1e6)
         self._inbox.hold(row[0] for row in rows)
@@ -330,9 +281,9 @@ class Desk:
         call = self._open_call(batch, roll, heard, resident) if body.type is not SignalType.TEST else None
         cause = Cause(kind="signal", id=ref, device=heard.device_id)
         draft = self._draft(batch, roll, call, cause)
-        if call is None and (measured := _measured(body)) is not None and body.type in CALLING:
+        if call is None and (measured := measured_place(body)) is not None and body.type in CALLING:
             batch.page.places[draft.call_id] = Place(location=measured)
-        world = self._world(batch, roll, draft.call_id, resident)
+        world = self.sight.world(batch.page, batch.now_us, roll, draft.call_id, resident)
         in_test = False
         if device is not None and body.type is SignalType.PRESS and device.id in roll.test_until_us:
             # The first press ends test mode, and so does its time. One that joins an open call is real, and ends it too.
@@ -367,7 +318,9 @@ class Desk:
         place = None if call.open else await self._board.place(call.id)
         if place is not None:
             batch.page.places[call.id] = place
-        world = self._world(batch, roll, call.id, roll.residents.get(call.resident or ""))
+        world = self.sight.world(
+            batch.page, batch.now_us, roll, call.id, roll.residents.get(call.resident or "")
+        )
         other = batch.page.for_whom(key) if (key := whose(call)) is not None else None
         refused = decide_command(
             command, draft, world, other_open=other if other is not None and other.id != call.id else None
@@ -393,7 +346,9 @@ class Desk:
         draft = self._draft(batch, roll, call, cause)
         if call is None and command.place is not None:
             batch.page.places[draft.call_id] = command.place
-        refused = open_by_hand(command, draft, self._world(batch, roll, draft.call_id, resident))
+        refused = open_by_hand(
+            command, draft, self.sight.world(batch.page, batch.now_us, roll, draft.call_id, resident)
+        )
         if refused is not None:
             return _refusal(refused, None)
         self._take(batch, draft)
@@ -417,7 +372,12 @@ class Desk:
         roll = self._rolls.by_code.get(call.district) or self._rolls.default
         draft = self._draft(batch, roll, call, cause)
         try:
-            decide(draft, self._world(batch, roll, call_id, roll.residents.get(call.resident or "")))
+            decide(
+                draft,
+                self.sight.world(
+                    batch.page, batch.now_us, roll, call_id, roll.residents.get(call.resident or "")
+                ),
+            )
         except Exception:
             self.faults += 1
             self._ill[call_id] = batch.now_us + ILL_SECONDS * 1_000_000
@@ -438,35 +398,6 @@ class Desk:
             next_seq=batch.heads.get(district, 0) + 1,
             cause=cause,
         )
-
-    def _world(self, batch: _Batch, roll: Roll, call_id: str, resident: Resident | None) -> World:
-        place = batch.page.place(call_id)
-        location = place.location if place is not None and place.location is not None else None
-        if location is None and resident is not None:
-            location = resident.location
-        return World(
-            roll=roll,
-            atlas=self.atlas(roll),
-            now_us=batch.now_us,
-            load=batch.page,
-            place=location,
-            standings=self._standing(roll, batch.now_us),
-        )
-
-    def atlas(self, roll: Roll) -> Atlas:
-        """The district's map, sorted."""
-        code = roll.district.code
-        if code not in self._atlases:
-            self._atlases[code] = Atlas(roll, self._travel)
-        return self._atlases[code]
-
-    def _standing(self, roll: Roll, now_us: int) -> dict[str, Standing]:
-        """Who is able in itself: good for one minute of one register."""
-        minute = now_us // 60_000_000
-        kept = self._standings.get(roll.district.code)
-        if kept is None or kept[:2] != (minute, roll.version):
-            kept = self._standings[roll.district.code] = (minute, roll.version, {})
-        return kept[2]
 
     def _take(self, batch: _Batch, draft: Draft) -> None:
         batch.heads[draft.district] = draft.next_seq - 1
@@ -491,23 +422,14 @@ class Desk:
         found: set[str] = set()
         for station_id in self._ledger.loaded():
             roll = self._rolls.roll_of("stations", station_id)
-            station = roll.stations[station_id] if roll is not None else None
-            if roll is not None and station is not None:
-                world = World(
-                    roll, self.atlas(roll), now_us, self._ledger_load, standings=self._standing(roll, now_us)
-                )
-                if not world.standing(station).reason:
-                    continue
+            if roll is not None and not self.sight.standing(roll, now_us, roll.stations[station_id]).reason:
+                continue
             found |= {
                 call_id
                 for call_id in self._ledger.load(station_id)
                 if self._ledger.open[call_id].state is State.RECEIVED
             }
         return sorted(found)
-
-    @property
-    def _ledger_load(self) -> Page:
-        return Page(self._ledger)
 
     # ── the commit ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -528,13 +450,13 @@ class Desk:
         numbers = await self._store.write(
             [
                 append(entry for entry, _ in batch.told),
-                Do(_CALL, [_row(call) for call in changed]),
-                Do(_CALL_STATION, _stations(batch.told)),
-                Do(_TEXT, batch.texts),
-                Do(_PLACE, new_places),
+                Do(CALL, [row_of(call) for call in changed]),
+                Do(CALL_STATION, stations_asked(batch.told)),
+                Do(TEXT, batch.texts),
+                Do(PLACE, new_places),
                 outgoing.put(news),
-                Do(_TEST_ENDED, [{"device": device} for _, device, _ in batch.tests_ended]),
-                Do(_DECIDED, batch.marks),
+                Do(TEST_ENDED, [{"device": device} for _, device, _ in batch.tests_ended]),
+                Do(DECIDED, batch.marks),
             ]
         )
         # From here on it has happened.
@@ -567,77 +489,6 @@ class Desk:
             self.on_told(entry, call)
             log.debug("fact", fact=entry.name, call=entry.call, device=entry.device, seq=entry.seq)
 
-    # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def routing(self, roll: Roll, resident: Resident, at_us: int) -> list[dict[str, object]]:
-        """Who would be asked for this resident's emergency at that moment, in order, and why not the others."""
-        probe = Draft(roll.district.code, "", None, at_us, 1, Cause(kind="command"))
-        page = Page(self._ledger)
-        world = World(roll, self.atlas(roll), at_us, page, resident.location)
-        call = _probe(probe, resident, roll)
-        return explain(call, world)
-
-
-def _probe(draft: Draft, resident: Resident, roll: Roll) -> Call:
-    from dispatcher.core.call import Opened
-
-    policy = roll.policy(key_of(Heard(id="", source="", type=SignalType.PRESS, received_us=draft.now_us)))
-    return draft.add(
-        Opened(
-            key="emergency",
-            kind="manual",
-            pressed_us=draft.now_us,
-            policy=policy,
-            next_us=draft.now_us,
-            resident=resident.id,
-            area=resident.area,
-        )
-    )
-
 
 def _refusal(refused: Refused, call_id: str | None) -> Decided:
     return Decided(refused.status, call=call_id, code=refused.code, why=refused.why, field=refused.field)
-
-
-def _row(call: Call) -> dict[str, Any]:
-    due = call.due
-    return {
-        "id": call.id,
-        "district": call.district,
-        "seq": call.seq,
-        "state": call.state.value,
-        "key": call.key,
-        "test": int(call.test),
-        "device": call.device,
-        "resident": call.resident,
-        "area": call.area or None,
-        "opened_us": call.opened_us,
-        "closed_us": call.closed.at_us if call.closed is not None else None,
-        "due_us": due[1] if due is not None else None,
-        "body": msgspec.json.encode(call).decode(),
-    }
-
-
-def _stations(told: Sequence[tuple[Entry, Call | None]]) -> list[dict[str, str]]:
-    pairs = {
-        (call.id, station)
-        for entry, call in told
-        if call is not None and entry.name in ("call.dispatched", "call.accepted")
-        for station in stations_of(call)
-    }
-    return [{"call": call, "station": station} for call, station in sorted(pairs)]
-
-
-def _measured(body: SignalBody) -> Location | None:
-    """Where the device says it is, if it says so and it is a place: 0, 0 is what a receiver without a fix says."""
-    lat, lon = body.details.get("lat"), body.details.get("lon")
-    if (
-        not isinstance(lat, int | float)
-        or not isinstance(lon, int | float)
-        or body.details.get("fix") is False
-    ):
-        return None
-    if not (-90 <= lat <= 90 and -180 <= lon <= 180) or (lat == 0 and lon == 0):
-        return None
-    datum = body.details.get("datum", "wgs84")
-    return to_wgs84(Location(float(lat), float(lon), datum if datum in ("gcj02", "bd09") else "wgs84"))

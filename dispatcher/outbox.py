@@ -232,9 +232,9 @@ class Outbox:
             while self._fresh:
                 yield [self._fresh.popleft() for _ in range(min(BATCH, len(self._fresh)))]
             try:
-                if self._clock.now_us() >= self._flush_us:
+                if self._is_time(self._flush_us, LINGER_SECONDS):
                     await self.flush()
-                if self._clock.now_us() >= self._poll_us:
+                if self._is_time(self._poll_us, POLL_SECONDS):
                     parcels = await self._take()
                     if parcels:
                         yield parcels
@@ -248,6 +248,10 @@ class Outbox:
                     await self._news.wait()
             except TimeoutError:
                 continue
+
+    def _is_time(self, moment_us: int, pause_seconds: float) -> bool:
+        """Has it come? Further off than the whole pause, the clock was put back: then, too."""
+        return not 0 < moment_us - self._clock.now_us() <= pause_seconds * 1e6
 
     async def _take(self) -> list[Parcel]:
         now_us = self._clock.now_us()

@@ -273,7 +273,7 @@ def console_rooms(rooms: House, gateway: Gateway) -> Rooms:
         roll = rooms.register.rolls.roll_of("residents", resident_id)
         if roll is None:
             return []
-        return rooms.desk.routing(roll, roll.residents[resident_id], at_us)
+        return rooms.desk.sight.routing(roll, roll.residents[resident_id], at_us)
 
     def health() -> Health:
         gone = [] if rooms.desk.healthy else ["database"]

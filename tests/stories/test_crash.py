@@ -11,7 +11,8 @@ from harness import MORNING, Killed, Town, play, story
 from dispatcher.core.commands import Accept, Close, SetOut
 from dispatcher.inbox import Undecided
 from dispatcher.store import StoreUnavailable
-from stories.places import EVERYBODY, town as places
+from stories.places import EVERYBODY
+from stories.places import town as places
 
 
 @story

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from harness import story
 
-from stories.places import town as places
-
 
 @story(poll=30)
 async def test_a_service_call_is_patient_and_ends_at_the_desk(town):

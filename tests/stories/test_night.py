@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness import story
 
-from stories.places import OFFICE, town as places
+from stories.places import OFFICE
+from stories.places import town as places
 
 BERLIN = {"code": "d1", "name": "Mitte", "timezone": "Europe/Berlin", "locale": "de-DE"}
 

@@ -45,7 +45,7 @@ async def client(world: World, tokens):
 
     async def routing(resident_id: str, at_us: int):
         roll = world.rolls.roll_of("residents", resident_id)
-        return desk.routing(roll, roll.residents[resident_id], at_us)
+        return desk.sight.routing(roll, roll.residents[resident_id], at_us)
 
     rooms = replace(world.rooms, inbox=inbox, board=board, feed=feed, routing=routing)
     running = asyncio.create_task(desk.run(), name="desk")

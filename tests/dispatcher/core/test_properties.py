@@ -34,7 +34,6 @@ from dispatcher.core.commands import (
 )
 from dispatcher.core.decide import (
     Heard,
-    decide_command,
     decide_due,
     decide_signal,
     decide_unable,
@@ -66,6 +65,7 @@ from dispatcher.core.geo import GreatCircle
 from dispatcher.core.roll import DEFAULT_POLICIES, Roll
 from dispatcher.core.route import Atlas, World, lost
 from dispatcher.core.states import LIFE, Impossible
+from dispatcher.core.steps import decide_command
 from dispatcher.ledger import Ledger, Page, whose
 
 START_US = to_us(datetime(2026, 3, 28, 22, 30, tzinfo=UTC))  # the night in which Berlin puts its clocks on
