@@ -44,6 +44,7 @@ check: ## format, lint, strict types, import rules, generated documents up to da
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/python -m config.document --check
+	@.venv/bin/python docs/draw_life.py --check
 	@PATH="$$PATH:.venv-tools/bin"; ! command -v uv >/dev/null || uv lock --check --offline --quiet \
 		|| { echo "uv.lock does not fit pyproject.toml: make lock" >&2; exit 1; }
 	@if git rev-parse --is-inside-work-tree >/dev/null 2>&1 && git ls-files | grep -E '$(NOT_OURS)'; then \
@@ -59,6 +60,7 @@ format: ## lay the code out, and repair what the linter can
 docs: ## write the generated documents anew
 	@config/setup/environment.sh dev
 	@.venv/bin/python -m config.document
+	@.venv/bin/python docs/draw_life.py
 
 .PHONY: bench
 bench: install-dev ## the benchmarks: bench-report.json and a table (ARGS="--quick" for a first look)

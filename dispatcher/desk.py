@@ -178,7 +178,12 @@ class Desk:
         now_us = self.turned_us = self._clock.now_us()
         pending = await self._pending(now_us)
         taken = self._ledger.take_due(now_us, BATCH)
-        due = [call_id for call_id in taken if self._ill.get(call_id, 0) <= now_us]
+        self._ill = {
+            call_id: until_us
+            for call_id, until_us in self._ill.items()
+            if call_id in self._ledger.open and 0 < until_us - now_us <= ILL_SECONDS * 1_000_000
+        }
+        due = [call_id for call_id in taken if call_id not in self._ill]
         lost = self._sweep(now_us)
         if not pending and not due and not lost:
             self._ledger.again_due(taken)

@@ -92,12 +92,17 @@ class Feed:
         self._rolls = rolls
         self._rings: dict[str, deque[FeedEvent]] = {}
         self._heads: dict[str, int] = {}
+        self._archived: dict[str, int] = {}
         self._news = asyncio.Event()
         self.readers = 0
 
     def start(self, heads: Mapping[str, int]) -> None:
         """Where each district's journal stands at the start."""
         self._heads = dict(heads)
+
+    def archived(self, marks: Mapping[str, int]) -> None:
+        """Up to which number each district's journal has lost calls that were let go: no reader can go on from there."""
+        self._archived = dict(marks)
 
     def publish(
         self, told: Sequence[tuple[Entry, Call | None]], places: Mapping[str, Place], texts: Mapping[str, str]
@@ -126,6 +131,8 @@ class Feed:
             return Reader(self, district, 0)
         found = parse_position(after)
         if found is None or found[0] != self._journal.id or found[1] != district or found[2] > head:
+            raise PositionUnknown
+        if found[2] < self._archived.get(district, 0):
             raise PositionUnknown
         return Reader(self, district, found[2])
 

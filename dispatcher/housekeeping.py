@@ -7,6 +7,7 @@ requests a day. Calls are kept for good, unless `keep_closed_days` says otherwis
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 
 import structlog
 from sqlalchemy import bindparam, delete, func, select
@@ -63,6 +64,7 @@ class Housekeeping:
         self._store = store
         self._clock = clock
         self._keep_closed_days = keep_closed_days
+        self.on_archived: Callable[[Mapping[str, int]], None] = lambda _marks: None
 
     async def run(self) -> None:
         """Tidy up every ten minutes, for ever."""
@@ -112,6 +114,7 @@ class Housekeeping:
             rows = [{"gone": call_id} for call_id in gone]
             tell = [{"key": f"pruned:{district}", "value": str(seq)} for district, seq in marks.items()]
             await self._store.write([*(Do(statement, rows) for statement in _GONE), Do(_PRUNED, tell)])
+            self.on_archived(marks)
 
 
 async def pruned(store: Store) -> dict[str, int]:

@@ -40,6 +40,12 @@ def _done(done: Done | None) -> dict[str, Any] | None:
     return None if done is None else {"by": done.by, "at": when(done.at_us), "proof": done.proof or None}
 
 
+def _staff_name(by: str, roll: Roll | None) -> str | None:
+    """Of a person of the register; a token, or the desk's own, has none."""
+    person = roll.staff.get(by) if roll is not None else None
+    return person.name or None if person is not None else None
+
+
 def _resident(resident: Resident | None, call: Call) -> dict[str, Any] | None:
     if resident is None:
         return None if call.resident is None else {"id": call.resident}
@@ -98,7 +104,12 @@ def view_call(call: Call, roll: Roll | None, place: Place | None, texts: Mapping
         else {"by": call.spoke.by, "at": when(call.spoke.at_us), "result": call.spoke.result},
         "accepted": None
         if call.accepted is None
-        else {"by": call.accepted.by, "station": call.accepted.station, "at": when(call.accepted.at_us)},
+        else {
+            "by": call.accepted.by,
+            "station": call.accepted.station,
+            "at": when(call.accepted.at_us),
+            "name": _staff_name(call.accepted.by, roll),
+        },
         "en_route": None
         if call.en_route is None
         else {"by": call.en_route.by, "at": when(call.en_route.at_us)},

@@ -36,7 +36,7 @@ from dispatcher.core import district_check
 from dispatcher.core.district import Role
 from dispatcher.desk import Desk
 from dispatcher.feed import Feed
-from dispatcher.housekeeping import Housekeeping
+from dispatcher.housekeeping import Housekeeping, pruned
 from dispatcher.inbox import Inbox
 from dispatcher.journal import Journal
 from dispatcher.ledger import Ledger
@@ -95,6 +95,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         board = Board(store, ledger, journal, register.rolls)
         feed = Feed(journal, board, register.rolls)
         feed.start(heads)
+        feed.archived(await pruned(store))
         inbox = Inbox(store, register.rolls, clock, ids)
         outbox = Outbox(store, clock)
         desk = Desk(store, register.rolls, ledger, inbox, board, feed, outbox, clock, ids)
@@ -174,6 +175,8 @@ async def _serve(
     Metrics(rooms.desk, rooms.inbox, rooms.ledger, rooms.clock)
     app = make_app(console_rooms(rooms, gateway), Options(tokens=tokens, demo_token=demo_token))
     runner = make_runner(app)
+    housekeeping = Housekeeping(rooms.store, rooms.clock, keep_closed_days=DEMO_KEEP_DAYS if demo else None)
+    housekeeping.on_archived = rooms.feed.archived
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -184,12 +187,8 @@ async def _serve(
             tasks = [
                 group.create_task(rooms.desk.run(), name="desk"),
                 group.create_task(gateway.run(), name="gateway"),
-                group.create_task(
-                    Housekeeping(
-                        rooms.store, rooms.clock, keep_closed_days=DEMO_KEEP_DAYS if demo else None
-                    ).run(),
-                    name="housekeeping",
-                ),
+                group.create_task(rooms.store.tend(), name="store"),
+                group.create_task(housekeeping.run(), name="housekeeping"),
             ]
             await web.SockSite(runner, listener).start()
             await ready(gateway, stop)

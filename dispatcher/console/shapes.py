@@ -159,6 +159,7 @@ class AcceptedView(Struct, frozen=True):
     by: str
     station: str
     at: datetime
+    name: str | None = None
 
 
 class DoneView(Struct, frozen=True):

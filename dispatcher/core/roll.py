@@ -52,6 +52,7 @@ class Roll:
         self.map_version = (
             0  #: goes up when stations or areas change: what is reckoned from the map is good for one
         )
+        self._desk: tuple[int, Station] | None = None
         self.district = district
         self.zone = ZoneInfo(district.timezone)
         self.holidays = frozenset(district.holidays)
@@ -131,6 +132,11 @@ class Roll:
 
     def desk(self) -> Station:
         """The district desk. There always is one: the register sees to it."""
+        if self._desk is None or self._desk[0] != self.map_version:
+            self._desk = (self.map_version, self._find_desk())
+        return self._desk[1]
+
+    def _find_desk(self) -> Station:
         for station in self.stations.values():
             if station.kind is StationKind.DISTRICT_DESK:
                 return station

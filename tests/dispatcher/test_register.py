@@ -76,7 +76,7 @@ def seen(rolls: Rolls) -> dict[str, Any]:
             code: {
                 name: dict(sorted(value.items())) if isinstance(value, dict) else value
                 for name, value in vars(roll).items()
-                if name not in {"version", "map_version", "zone", "staff_at"}
+                if name not in {"version", "map_version", "zone", "staff_at", "_desk"}
             }
             | {"staff_at": {station: people for station, people in roll.staff_at.items() if people}}
             for code, roll in rolls.by_code.items()

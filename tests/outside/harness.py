@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -49,6 +50,19 @@ def command() -> list[str]:
     """How the system is called: the installed command, or what OUTSIDE_COMMAND names."""
     named = os.environ.get("OUTSIDE_COMMAND")
     return named.split() if named else [str(Path(sys.executable).parent / "yijian")]
+
+
+#: Some environments keep Python from writing bytecode. Then each of our many starts would compile everything anew, which
+#: takes longer than the start itself; so it is kept apart, for as long as the tests run.
+_BYTECODE = tempfile.TemporaryDirectory(prefix="yijian-bytecode-")
+
+
+def _outer_environment() -> dict[str, str]:
+    """The environment around us, without settings of the system."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("YIJIAN_")}
+    if kept.pop("PYTHONDONTWRITEBYTECODE", None):
+        kept["PYTHONPYCACHEPREFIX"] = _BYTECODE.name
+    return kept
 
 
 _handed_out: set[int] = set()
@@ -124,8 +138,7 @@ class Server:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the process, and of commands on the same installation."""
-        outer = {key: value for key, value in os.environ.items() if not key.startswith("YIJIAN_")}
-        return {**outer, "PYTHONUNBUFFERED": "1", **self.env}
+        return {**_outer_environment(), "PYTHONUNBUFFERED": "1", **self.env}
 
     @property
     def pid(self) -> int:
@@ -296,9 +309,7 @@ def yijian(
     cwd: Path | None = None,
 ) -> Ran:
     """Run one command to its end."""
-    environment = (
-        dict(env) if env is not None else {k: v for k, v in os.environ.items() if not k.startswith("YIJIAN_")}
-    )
+    environment = dict(env) if env is not None else _outer_environment()
     try:
         done = subprocess.run(
             [*command(), *args],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from harness import Town, story
 
 from dispatcher.core.commands import OpenByHand, Place
@@ -309,7 +311,7 @@ async def test_it_rings_all_night_slower_from_the_eleventh_time_and_its_list_doe
     await town.advance(hours=12)
     rounds = [fact for fact in town.told("call.escalated") if fact.repeat]
     times = [e.entry.at_us for e in town.events if e.name == "call.escalated" and e.entry.fact.repeat]
-    pauses = [round((b - a) / 1e6) for a, b in zip(times, times[1:], strict=False)]
+    pauses = [round((b - a) / 1e6) for a, b in itertools.pairwise(times)]
     assert pauses[:9] == [60] * 9
     assert set(pauses[9:]) == {300}
     assert [fact.repeat for fact in rounds] == list(range(1, len(rounds) + 1))

@@ -56,7 +56,7 @@ export function card(call, me, stations, previous) {
       ? element("p", { class: "due" }, element("span", { text: sayCode("due", call.deadline.kind) }), " ", element("time", { datetime: call.deadline.at, data: { due: call.deadline.at } }))
       : null,
     call.accepted
-      ? element("p", { class: "holder" }, `${say("holder")}: `, element("strong", { text: name(call.accepted.station) || say("desk") }), ` · ${call.accepted.by}`)
+      ? element("p", { class: "holder" }, `${say("holder")}: `, element("strong", { text: name(call.accepted.station) || say("desk") }), call.accepted.name ? ` · ${call.accepted.name}` : "")
       : null,
     call.spoke ? element("p", { class: "spoke", text: sayCode("spoke", call.spoke.result) }) : null,
     dispatches(call, name),

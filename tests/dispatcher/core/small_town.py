@@ -38,6 +38,9 @@ def place(metres: float) -> Location:
     return Location(34.0 + metres / 111_195, 113.8)
 
 
+DOOR = place(0)
+
+
 class SmallTown:
     """Stations along one road, one resident at its beginning. `load` says which calls each station carries."""
 
@@ -61,7 +64,7 @@ class SmallTown:
         location = None if metres is None else place(metres)
         return Station(id=name, kind=KINDS[kind], location=location, **{"area": "c1", **more})
 
-    def world(self, *, at: Location | None = place(0)) -> World:
+    def world(self, *, at: Location | None = DOOR) -> World:
         """What the core may look at."""
         return World(
             roll=self.roll,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from small_town import NOW_US, SECOND, SmallTown
 
@@ -83,7 +85,7 @@ def test_it_rings_ten_times_at_the_policys_pace_and_then_five_times_as_slowly():
         call, names = due(town, call)
         assert names == ["escalated", "dispatched"]
         moments.append(town.now_us)
-    pauses = [(b - a) // SECOND for a, b in zip(moments, moments[1:], strict=False)]
+    pauses = [(b - a) // SECOND for a, b in itertools.pairwise(moments)]
     assert pauses == [60] * (QUICK_REPEATS - 1) + [60 * SLOW_FACTOR] * 5
     assert [offer.offers for offer in call.offers] == [16]
 

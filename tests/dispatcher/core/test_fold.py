@@ -42,10 +42,9 @@ def test_a_call_is_the_same_after_it_was_written_down():
     assert msgspec.json.decode(msgspec.json.encode(call), type=Call) == call
 
 
-def test_the_journal_read_again_gives_the_same_calls():
+def test_a_journal_that_lost_its_beginning_says_so():
     town = SmallTown(("a", "care", 100))
     draft = town.draft(town.pressed(), by="n")
-    entries = []
     for command in (
         Accept(by="n", station="a"),
         SetOut(by="n", station="a"),
@@ -54,7 +53,7 @@ def test_the_journal_read_again_gives_the_same_calls():
         decide_command(command, draft, town.world())
     entries = [told.entry for told in draft.told]
     with pytest.raises(Impossible):
-        refold(entries)  # without its opening it is nothing
+        refold(entries)
 
 
 def test_an_offer_outside_the_steps_moves_none():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from dispatcher.core.call import AnyFact, State
@@ -51,3 +55,8 @@ def test_no_step_is_taken_while_somebody_holds_it_or_when_it_is_over(state, fact
 
 def test_nothing_but_words_changes_a_closed_call():
     assert set(LIFE[State.CLOSED]) == {"call.noted", "call.seen", "call.reopened"}
+
+
+def test_the_drawing_in_the_documents_is_of_this_table():
+    script = Path(__file__).resolve().parents[3] / "docs" / "draw_life.py"
+    assert subprocess.run([sys.executable, str(script), "--check"], check=False).returncode == 0

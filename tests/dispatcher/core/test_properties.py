@@ -499,8 +499,8 @@ def check_call(call: Call, now_us: int) -> None:
 
 TestCalls = Calls.TestCase
 TestCalls.settings = settings(
-    max_examples=40,
-    stateful_step_count=30,
+    max_examples=120,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
