@@ -119,9 +119,11 @@ def _resident(chance: random.Random, resident: str, estate: Estate) -> Row:
         row["location"] = location
     if chance.random() < 0.6:
         row["notes"] = "；".join(chance.sample(_NOTES, k=chance.choice((1, 1, 2))))
-    row["contacts"] = [
-        _contact(chance, name, woman=woman) for _ in range(chance.choices((1, 2, 3), (45, 40, 15))[0])
-    ]
+    contacts: list[Row] = []
+    for _ in range(chance.choices((1, 2, 3), (45, 40, 15))[0]):
+        married = any(one["relation"] == "spouse" for one in contacts)
+        contacts.append(_contact(chance, name, woman=woman, married=married))
+    row["contacts"] = contacts
     return row
 
 
@@ -141,8 +143,10 @@ def _location(chance: random.Random, estate: Estate, building: int) -> Row | Non
     return spot(point)
 
 
-def _contact(chance: random.Random, elder: str, *, woman: bool) -> Row:
+def _contact(chance: random.Random, elder: str, *, woman: bool, married: bool) -> Row:
     relation = chance.choices(_RELATIONS, cum_weights=_RELATION_WEIGHTS)[0]
+    if relation == "spouse" and married:
+        relation = "neighbour"  # one is enough
     if relation == "spouse":
         name = names.elder(chance, 1945)[0]
     else:

@@ -82,7 +82,7 @@ def district_check(arguments: Namespace, say: Say) -> int:
 
     _file, errors = checker.check(content)
     for error in errors:
-        print(f"{error.path}: {error.error}")
+        print(f"{error.path}: {error.error}" if error.path else error.error)
     if not errors:
         print(say("district.fine"))
     return FAILED if errors else DONE

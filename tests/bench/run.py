@@ -141,7 +141,8 @@ class Bench:
                 server.stop()
             finally:
                 server.end()
-        self.figure("cold start, empty folder", statistics.median(empty), "s", target=3)
+        each = "each: " + ", ".join(f"{took:.2f}" for took in empty)
+        self.figure("cold start, empty folder", statistics.median(empty), "s", target=3, note=each)
         server = self._fresh("start")
         try:
             full = []
