@@ -26,7 +26,7 @@ from datetime import datetime
 import structlog
 
 from config.doors import Clock, from_us
-from devices.family import Answer, Frame, Heard, Outcome, Remembering, Replayed, Result, Unreadable
+from devices.family import Answer, Frame, Heard, Outcome, Replayed, Result, Unreadable
 from devices.signal import CALLING, Signal, SignalType
 from gateway import metrics
 from gateway.lines import Keeper, OpenLine, silent_line
@@ -314,7 +314,7 @@ class Intake:
         self, batch: Sequence[_Waiting], stored: Sequence[Stored], group: asyncio.TaskGroup
     ) -> None:
         if self._keeper is not None:
-            for line in {waiting.line for waiting in batch if isinstance(waiting.line.session, Remembering)}:
+            for line in {waiting.line for waiting in batch if waiting.line.remembers}:
                 await self._keeper.keep(line)
         at = from_us(self._clock.now_us())
         now = self._loop.time()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from devices.family import Answer, Frame, Heard, Outcome, Progress, Session
+from devices.family import Answer, Frame, Heard, Outcome, Progress, Remembering, Session
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +25,10 @@ class OpenLine:
     pause: Callable[[bool], None] | None = None
     warned_at: float = field(default=-1e9)
     unreadable: int = 0
+    remembers: bool = field(init=False)  #: its session has something to keep; asked once, not for every press
+
+    def __post_init__(self) -> None:
+        self.remembers = isinstance(self.session, Remembering)
 
 
 class Keeper(Protocol):

@@ -13,14 +13,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from math import cos, radians, sqrt
+from math import floor
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from config.doors import from_us
 from dispatcher.core import hours
 from dispatcher.core.call import Asked, Call, OfferState, PassedOver
 from dispatcher.core.district import AreaKind, Location, Resident, Role, Station, StationKind, Target
-from dispatcher.core.geo import SPEEDS_M_S, Travel
+from dispatcher.core.geo import SPEEDS_M_S, Travel, rough_m
 from dispatcher.core.roll import Roll
 
 TIERS: tuple[frozenset[StationKind], ...] = (
@@ -85,9 +87,10 @@ class Atlas:
         self._roll = roll
         self._travel = travel
         self._version = -1
-        self._placed: list[list[tuple[float, float, float, Station]]] = [[], [], []]
+        self._placed: list[list[tuple[Location, Station]]] = [[], [], []]
         self._placeless: list[list[Station]] = [[], [], []]
         self._lineage: dict[str, frozenset[str]] = {}
+        self._cells: dict[tuple[int, int, int], list[tuple[float, str, Station]]] = {}
 
     def ranked(self, place: Location | None, area: str, tier: int) -> Iterator[Reach]:
         """The tier's stations, nearest first; those without a way to reach them last."""
@@ -98,23 +101,13 @@ class Atlas:
         if place is None:
             ready += [
                 (*_order(reach), reach)
-                for reach in (self._by_area(one[3], area) for one in self._placed[tier])
+                for reach in (self._by_area(one, area) for _, one in self._placed[tier])
             ]
             ready.sort()
             yield from (reach for _, _, reach in ready)
             return
         heapq.heapify(ready)
-        lat, lon, narrow = place.lat, place.lon, cos(radians(place.lat))
-        bounds = sorted(
-            (
-                ((at_lat - lat) ** 2 + (((at_lon - lon + 180.0) % 360.0 - 180.0) * narrow) ** 2) * per_degree,
-                station.id,
-                station,
-            )
-            for at_lat, at_lon, per_degree, station in self._placed[tier]
-        )
-        for squared, station_id, station in bounds:
-            bound = sqrt(squared)
+        for bound, station_id, station in self._cell(place, tier):
             while ready and ready[0][0] <= bound:
                 yield heapq.heappop(ready)[2]
             leg = self._travel.leg(place, station)
@@ -125,11 +118,34 @@ class Atlas:
         while ready:
             yield heapq.heappop(ready)[2]
 
+    def _cell(self, place: Location, tier: int) -> list[tuple[float, str, Station]]:
+        """The tier's stations for the square that holds the place: the soonest that anybody in it could be reached first."""
+        row, column = floor(place.lat / CELL_DEGREES), floor(place.lon / CELL_DEGREES)
+        cell = self._cells.get((row, column, tier))
+        if cell is None:
+            middle = Location((row + 0.5) * CELL_DEGREES, (column + 0.5) * CELL_DEGREES)
+            corner = Location(row * CELL_DEGREES, column * CELL_DEGREES)
+            reach_m = max(
+                rough_m(middle, corner), rough_m(middle, replace(corner, lat=corner.lat + CELL_DEGREES))
+            )
+            cell = sorted(
+                (
+                    max(0.0, rough_m(middle, at) * BOUND - reach_m * 1.05) / SPEEDS_M_S[station.travel],
+                    station.id,
+                    station,
+                )
+                for at, station in self._placed[tier]
+            )
+            if len(self._cells) >= CELLS_MAX:
+                self._cells.clear()
+            self._cells[(row, column, tier)] = cell
+        return cell
+
     def _refresh(self) -> None:
         if self._version == self._roll.map_version:
             return
         self._version = self._roll.map_version
-        self._placed, self._placeless, self._lineage = [[], [], []], [[], [], []], {}
+        self._placed, self._placeless, self._lineage, self._cells = [[], [], []], [[], [], []], {}, {}
         for station in self._roll.stations.values():
             tier, at = tier_of(station.kind), station.location
             self._lineage[station.id] = frozenset(
@@ -138,8 +154,7 @@ class Atlas:
             if at is None:
                 self._placeless[tier].append(station)
             else:
-                seconds = _DEGREE_M * BOUND / SPEEDS_M_S[station.travel]
-                self._placed[tier].append((at.lat, at.lon, seconds * seconds, station))
+                self._placed[tier].append((at, station))
 
     def _by_area(self, station: Station, area: str) -> Reach:
         for code in self._roll.lineage(area):
@@ -150,10 +165,12 @@ class Atlas:
         return Reach(station, BY_AREA_SECONDS[AreaKind.DISTRICT], None)
 
 
-#: Metres of one degree of latitude.
-_DEGREE_M = 111_195.0
 #: A flat map is wrong by less than this within a district and its neighbours (3 %).
 BOUND = 0.97
+#: The squares for which stations are sorted once: some 500 m, so that few ways are reckoned that were not needed.
+CELL_DEGREES = 0.005
+#: So many squares are kept; a district has some hundreds.
+CELLS_MAX = 1024
 
 
 def _order(reach: Reach) -> tuple[float, str]:

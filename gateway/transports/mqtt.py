@@ -18,6 +18,7 @@ import asyncio
 import random
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -227,6 +228,11 @@ class _Connection:
         # aiomqtt would put a task, a queue and a Topic object around every message.
         self._paho.on_message = self._on_message
         self._paho.on_publish = None
+        # aiomqtt would have the loop watch the socket for every packet; it takes nearly all at once.
+        self._watching = False
+        self._thread = threading.get_ident()
+        self._paho.on_socket_register_write = self._on_want_write
+        self._paho.on_socket_unregister_write = self._on_written
         self._paho.disable_logger()
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
@@ -260,6 +266,34 @@ class _Connection:
             future.set_result(False)
         return future
 
+    def _on_want_write(self, _client: paho.Client, _userdata: Any, _sock: Any) -> None:
+        # While connecting, paho calls from the thread in which aiomqtt lets it connect.
+        here = threading.get_ident() == self._thread
+        (self._loop.call_soon if here else self._loop.call_soon_threadsafe)(self._write)
+
+    def _write(self) -> None:
+        """Send what waits; only what the socket does not take now needs the loop to watch it."""
+        sock = self._paho.socket()
+        if sock is None:
+            return
+        try:
+            self._paho.loop_write()
+        except Exception as error:  # noqa: BLE001 - a broken pipe: the connection is over
+            self._break(error)
+            return
+        if self._paho.want_write() and not self._watching:
+            self._loop.add_writer(sock.fileno(), self._write)
+            self._watching = True
+
+    def _on_written(self, _client: paho.Client, _userdata: Any, sock: Any) -> None:
+        if self._watching:
+            self._loop.remove_writer(sock.fileno())
+            self._watching = False
+
+    def _break(self, error: Exception) -> None:
+        if not self._broken.done():
+            self._broken.set_exception(aiomqtt.MqttError(str(error)))
+
     def pause(self, paused: bool) -> None:
         """Leave what the broker sends in the socket, or read it again."""
         sock = self._paho.socket()
@@ -280,8 +314,7 @@ class _Connection:
                 if not isinstance(sock, ssl.SSLSocket) or not sock.pending():
                     break
         except Exception as error:  # noqa: BLE001 - like aiomqtt's own reader, whose place this takes
-            if not self._broken.done():
-                self._broken.set_exception(aiomqtt.MqttError(str(error)))
+            self._break(error)
 
     async def ended(self, turn: Callable[[], None]) -> None:
         """Wait for the end of the connection: aiomqtt says so to whoever waits for its (here always empty) messages."""

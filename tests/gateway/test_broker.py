@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, running, until
+from ears import ROOT, running, until
 
 from gateway import processes
 from gateway.broker import BrokerLogin, EmbeddedBroker, is_loopback, password_hash

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 import pytest
-from conftest import a_gateway, running, until
+from ears import a_gateway, running, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_serial import Hub, line

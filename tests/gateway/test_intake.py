@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
-from conftest import Ear, running, until
+from ears import Ear, running, until
 
 from config.doors import SystemClock
 from devices.family import Frame, Result

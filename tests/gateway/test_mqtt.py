@@ -12,7 +12,7 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 import pytest
-from conftest import ROOT, a_gateway, until
+from ears import ROOT, a_gateway, until
 
 from devices.family import Progress
 from gateway.broker import BrokerLogin, password_hash
@@ -143,7 +143,7 @@ import asyncio, structlog, sys
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 sys.path.insert(0, sys.argv[1] + "/tests/gateway")
 from test_mqtt import Stuck
-from conftest import a_gateway
+from ears import a_gateway
 from pathlib import Path
 async def main():
     inbox = Stuck()

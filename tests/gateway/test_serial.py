@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import serial_asyncio_fast
-from conftest import a_gateway, until
+from ears import a_gateway, until
 
 from devices.family import Answer, Line, Progress, Transport
 from devices.yj_line import frame

@@ -1,8 +1,0 @@
-"""The rooms' tests use the stories' town."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
