@@ -86,7 +86,12 @@ async def test_a_press_is_settled_by_http(client, api, world):
 
         first = await api("POST", f"/calls/{call_id}/accept", who="station")
         assert (first[0], first[1]["state"]) == (200, "accepted")
-        assert first[1]["accepted"] | {"at": ""} == {"by": "s-1", "station": "st-1", "at": ""}
+        assert first[1]["accepted"] | {"at": ""} == {
+            "by": "s-1",
+            "station": "st-1",
+            "at": "",
+            "name": "王护理",
+        }
         status, problem = await api("POST", f"/calls/{call_id}/accept", {"station": "st-2"})
         assert (status, problem["state"], problem["accepted"]["station"]) == (409, "accepted", "st-1")
 
