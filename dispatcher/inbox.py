@@ -31,7 +31,9 @@ from dispatcher.tables import device_states, inbox
 #: What asks something of the desk; everything else is the state of a device.
 ASKING = CALLING | {SignalType.CANCEL, SignalType.HELPER_ARRIVED, SignalType.TEST}
 
-LANE_EMERGENCY, LANE_OTHER, LANE_REPORT = 0, 1, 2
+#: In this order the desk takes what waits. What people do is first: there is little of it, and an accept is what stops
+#: the escalation of an emergency; then emergencies, and nothing else before them.
+LANE_COMMAND, LANE_EMERGENCY, LANE_OTHER, LANE_REPORT = 0, 1, 2, 3
 
 #: How many stored inputs wait for the desk in memory; further ones it reads from the table.
 FRESH_MAX = 20_000
@@ -225,7 +227,7 @@ class Inbox:
             "source": source,
             "ref": ref,
             "kind": "command",
-            "lane": LANE_EMERGENCY,
+            "lane": LANE_COMMAND,
             "district": district,
             "received_us": self._clock.now_us(),
             "body": body,

@@ -47,9 +47,10 @@ if [ -z "$uv" ]; then
     fi
 fi
 
-flags=(--frozen --python "$python")
+# Compiled once here, so that every start is quick, also for a user who may not write into the environment.
+flags=(--frozen --compile-bytecode --python "$python")
 if [ -x .venv/bin/python ] && good .venv/bin/python; then
-    flags=(--frozen --python .venv/bin/python) # keep the environment that is there
+    flags=(--frozen --compile-bytecode --python .venv/bin/python) # keep the environment that is there
 fi
 if [ "$what" = run ]; then
     flags+=(--no-dev --inexact) # leaves the tools for testing in, where they are
