@@ -77,7 +77,7 @@ class Gateway:
         self.broker = _embedded(options) if options.mqtt_url is None else None
         outside = BrokerAddress.parse(options.mqtt_url) if options.mqtt_url is not None else None
         self._mqtt = MqttTransport(
-            lambda: self.broker.address if self.broker is not None else _given(outside),
+            lambda: _of_ours(self.broker) if self.broker is not None else _given(outside),
             options.client_id,
             self._intake,
             chance=self._chance,
@@ -204,6 +204,13 @@ def _embedded(options: GatewayOptions) -> EmbeddedBroker:
     return EmbeddedBroker(
         options.data / "broker", host=host.strip("[]"), port=int(port), anonymous=options.mqtt_anonymous
     )
+
+
+def _of_ours(broker: EmbeddedBroker) -> BrokerAddress:
+    """Our own broker, once it is up: whoever else holds its port is not to be spoken to."""
+    if not broker.up:
+        raise ConnectionRefusedError(broker.problem or "our broker is starting")
+    return broker.address
 
 
 def _given(address: BrokerAddress | None) -> BrokerAddress:

@@ -114,6 +114,8 @@ class SerialTransport:
                 link.lost.cancel()
                 with contextlib.suppress(OSError):
                     transport.abort()
+            elif not link.lost.cancelled():
+                link.lost.exception()  # we may have been stopped in the very moment: then nobody else looks at it
 
 
 class _Link(asyncio.Protocol):
