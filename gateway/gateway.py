@@ -26,7 +26,7 @@ from gateway.lines import OpenLine
 from gateway.memory import LineMemory
 from gateway.ports import Downlink, Inbox
 from gateway.pump import Pump, Routes
-from gateway.transports.mqtt import BrokerAddress, MqttTransport
+from gateway.transports.mqtt import BrokerAddress, MqttTransport, NotYet
 from gateway.transports.serial import SerialTransport
 
 log = structlog.get_logger()
@@ -209,7 +209,7 @@ def _embedded(options: GatewayOptions) -> EmbeddedBroker:
 def _of_ours(broker: EmbeddedBroker) -> BrokerAddress:
     """Our own broker, once it is up: whoever else holds its port is not to be spoken to."""
     if not broker.up:
-        raise ConnectionRefusedError(broker.problem or "our broker is starting")
+        raise ConnectionRefusedError(broker.problem) if broker.problem else NotYet
     return broker.address
 
 

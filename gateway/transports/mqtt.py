@@ -39,6 +39,7 @@ log = structlog.get_logger()
 _KEEPALIVE_SECONDS = 15
 _CONNECT_WITHIN_SECONDS = 5.0
 _CARRY_WITHIN_SECONDS = 10.0
+_STARTING_SECONDS = 0.02
 _AGAIN_SECONDS_MIN = 0.05  # our own broker needs that long to start
 _AGAIN_SECONDS_MAX = 5.0
 _IN_FLIGHT_MAX = 1000
@@ -92,6 +93,10 @@ class BrokerAddress:
             # Nagle holds a receipt back until the broker's TCP has acknowledged the PUBACK before it: 11 to 41 ms.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
+
+
+class NotYet(OSError):  # noqa: N818
+    """The broker is only just starting: looked for again at once, and nothing to warn of."""
 
 
 class MqttTransport:
@@ -156,6 +161,9 @@ class MqttTransport:
             try:
                 await self._connect()
                 reason = "the broker ended the connection"
+            except NotYet:
+                await asyncio.sleep(_STARTING_SECONDS)
+                continue
             except (aiomqtt.MqttError, OSError, ValueError, RuntimeError) as error:
                 reason = str(error) or type(error).__name__
             finally:
