@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
@@ -228,4 +227,4 @@ class InlineStore:
         self._engine.dispose()
 
 
-__all__ = ["Do", "Executor", "InlineStore", "Prepared", "Row", "SqliteStore", "Store", "StoreUnavailable"]
+__all__ = ["Do", "InlineStore", "Prepared", "Row", "SqliteStore", "Store", "StoreUnavailable"]
