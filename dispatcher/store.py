@@ -12,7 +12,6 @@ Errors: `StoreUnavailable` when nothing can be written or read just now (disk fu
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -89,12 +88,6 @@ _PRAGMAS = (
 )
 
 
-#: Pages of the WAL after which the writer copies them into the database by itself. `tend` does it before, off the way of
-#: the presses; this is the bound should it not keep up.
-_WAL_PAGES_MAX = 4000
-_TEND_SECONDS = 1.0
-
-
 def _transact(
     connection: sqlite3.Connection, work: Sequence[tuple[str, list[Row], bool]]
 ) -> list[list[list[Row]]]:
@@ -144,7 +137,7 @@ class SqliteStore:
         """Connect. Raises StoreUnavailable."""
         try:
             self._writer = await aiosqlite.connect(self._path, isolation_level=None, cached_statements=512)
-            for pragma in (*_PRAGMAS, f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}"):
+            for pragma in _PRAGMAS:
                 await self._writer.execute(pragma)
         except sqlite3.Error as error:
             raise StoreUnavailable(str(error)) from error
@@ -168,20 +161,6 @@ class SqliteStore:
                 return [tuple(row) for row in await connection.execute(statement, parameters or {})]
         except DBAPIError as error:
             raise StoreUnavailable(str(error.orig)) from error
-
-    async def tend(self) -> None:
-        """Copy the WAL into the database, for ever, on a connection of its own: no press waits for that.
-
-        A passive checkpoint stands back from writers and readers; what it leaves, the next one takes.
-        """
-        async with aiosqlite.connect(self._path, isolation_level=None) as connection:
-            await connection.execute("PRAGMA synchronous=FULL")
-            while True:
-                await asyncio.sleep(_TEND_SECONDS)
-                with contextlib.suppress(
-                    sqlite3.Error
-                ):  # a full or absent disk shows where it matters: in `write`
-                    await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -70,7 +70,7 @@ class Due(StrEnum):
     CLOSE_WITHIN = "close_within"
 
 
-class Offer(Struct, frozen=True, omit_defaults=True):
+class Offer(Struct, frozen=True, gc=False, omit_defaults=True):
     """One station (or person) asked. One entry each, however often: `offers` counts up, `last_us` moves on."""
 
     to: str
@@ -84,14 +84,14 @@ class Offer(Struct, frozen=True, omit_defaults=True):
     state: OfferState = OfferState.OFFERED
 
 
-class PassedOver(Struct, frozen=True):
+class PassedOver(Struct, frozen=True, gc=False):
     """A nearer station that was not asked, and why."""
 
     station: str
     reason: str
 
 
-class Spoke(Struct, frozen=True):
+class Spoke(Struct, frozen=True, gc=False):
     """Somebody telephoned the resident: `answered` or `no_answer`."""
 
     by: str
@@ -99,7 +99,7 @@ class Spoke(Struct, frozen=True):
     result: str
 
 
-class Holder(Struct, frozen=True):
+class Holder(Struct, frozen=True, gc=False):
     """Who holds the call (or held it), for which station, since when."""
 
     by: str
@@ -107,7 +107,7 @@ class Holder(Struct, frozen=True):
     at_us: int
 
 
-class Done(Struct, frozen=True, omit_defaults=True):
+class Done(Struct, frozen=True, gc=False, omit_defaults=True):
     """A step somebody took: `proof` of an arrival."""
 
     by: str
@@ -115,7 +115,7 @@ class Done(Struct, frozen=True, omit_defaults=True):
     proof: str = ""
 
 
-class Closing(Struct, frozen=True, omit_defaults=True):
+class Closing(Struct, frozen=True, gc=False, omit_defaults=True):
     """The end: `text` is the id of the note, `of` the call this one is a duplicate of."""
 
     by: str
@@ -126,7 +126,7 @@ class Closing(Struct, frozen=True, omit_defaults=True):
     of: str = ""
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True, gc=False, kw_only=True):
     """One need for help, with a life. Everything here follows from its facts."""
 
     id: str
@@ -181,11 +181,11 @@ class Call(Struct, frozen=True, kw_only=True):
         return next((offer for offer in self.offers if offer.to == to), None)
 
 
-class Fact(Struct, frozen=True, omit_defaults=True, tag_field="fact"):
+class Fact(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="fact"):
     """Something that happened. Subclasses say what; the journal says when, to which call and because of what."""
 
 
-class Opened(Fact, frozen=True, omit_defaults=True, tag="call.opened"):
+class Opened(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.opened"):
     """Somebody needs help. `next_us` is when the first step is due."""
 
     key: str
@@ -201,7 +201,7 @@ class Opened(Fact, frozen=True, omit_defaults=True, tag="call.opened"):
     by: str = ""
 
 
-class Joined(Fact, frozen=True, omit_defaults=True, tag="call.joined"):
+class Joined(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.joined"):
     """A further press. `rings`: the stations whose consoles must sound; `repress_us`: by when the holder must have seen it."""
 
     kind: str
@@ -213,13 +213,13 @@ class Joined(Fact, frozen=True, omit_defaults=True, tag="call.joined"):
     repress_us: int | None = None
 
 
-class CancelRequested(Fact, frozen=True, omit_defaults=True, tag="call.cancel_requested"):
+class CancelRequested(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.cancel_requested"):
     """The cancel key: a request for a person to judge, never an end."""
 
     device: str | None = None
 
 
-class Asked(Struct, frozen=True, omit_defaults=True):
+class Asked(Struct, frozen=True, gc=False, omit_defaults=True):
     """One offer made in a dispatch."""
 
     to: str
@@ -229,7 +229,7 @@ class Asked(Struct, frozen=True, omit_defaults=True):
     distance_m: float | None = None
 
 
-class Dispatched(Fact, frozen=True, omit_defaults=True, tag="call.dispatched"):
+class Dispatched(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.dispatched"):
     """Offers were made. Nothing else stops by it: earlier offers stay open."""
 
     step: int
@@ -239,7 +239,7 @@ class Dispatched(Fact, frozen=True, omit_defaults=True, tag="call.dispatched"):
     next_us: int | None = None  #: when the next step is due, where this was a step
 
 
-class Escalated(Fact, frozen=True, omit_defaults=True, tag="call.escalated"):
+class Escalated(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.escalated"):
     """A later step or a repeat began. `because`: time, declined, expired, lapsed, released, nobody."""
 
     step: int
@@ -250,7 +250,7 @@ class Escalated(Fact, frozen=True, omit_defaults=True, tag="call.escalated"):
     expired: tuple[str, ...] = ()
 
 
-class Skipped(Fact, frozen=True, omit_defaults=True, tag="call.skipped"):
+class Skipped(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.skipped"):
     """A step found nobody able; the next one follows at once."""
 
     step: int
@@ -259,7 +259,7 @@ class Skipped(Fact, frozen=True, omit_defaults=True, tag="call.skipped"):
     saved_us: int = 0
 
 
-class Accepted(Fact, frozen=True, omit_defaults=True, tag="call.accepted"):
+class Accepted(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.accepted"):
     """Somebody takes it. Every other offer is withdrawn and the steps stop, in this very fact."""
 
     by: str
@@ -268,7 +268,7 @@ class Accepted(Fact, frozen=True, omit_defaults=True, tag="call.accepted"):
     happened_us: int | None = None
 
 
-class Declined(Fact, frozen=True, omit_defaults=True, tag="call.declined"):
+class Declined(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.declined"):
     """A station cannot come. `text` is the id of the reason."""
 
     by: str
@@ -276,7 +276,7 @@ class Declined(Fact, frozen=True, omit_defaults=True, tag="call.declined"):
     text: str = ""
 
 
-class Lapsed(Fact, frozen=True, omit_defaults=True, tag="call.lapsed"):
+class Lapsed(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.lapsed"):
     """The holder did not move, did not hear, or gave it back: `because` en_route_within, repress_within, released."""
 
     because: str
@@ -286,7 +286,7 @@ class Lapsed(Fact, frozen=True, omit_defaults=True, tag="call.lapsed"):
     text: str = ""
 
 
-class SpokeWith(Fact, frozen=True, omit_defaults=True, tag="call.spoke"):
+class SpokeWith(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.spoke"):
     """A telephone call to the resident. `within_us`: the new deadline to be on the way, where they answered."""
 
     by: str
@@ -295,14 +295,14 @@ class SpokeWith(Fact, frozen=True, omit_defaults=True, tag="call.spoke"):
     happened_us: int | None = None
 
 
-class EnRoute(Fact, frozen=True, omit_defaults=True, tag="call.en_route"):
+class EnRoute(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.en_route"):
     """On the way."""
 
     by: str
     happened_us: int | None = None
 
 
-class OnScene(Fact, frozen=True, omit_defaults=True, tag="call.on_scene"):
+class OnScene(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.on_scene"):
     """With her."""
 
     by: str
@@ -310,7 +310,7 @@ class OnScene(Fact, frozen=True, omit_defaults=True, tag="call.on_scene"):
     happened_us: int | None = None
 
 
-class Overdue(Fact, frozen=True, omit_defaults=True, tag="call.overdue"):
+class Overdue(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.overdue"):
     """A limit passed: `limit` is arrive_goal, arrive_limit or close_within; `next_us` when it will be said again."""
 
     limit: str
@@ -318,14 +318,14 @@ class Overdue(Fact, frozen=True, omit_defaults=True, tag="call.overdue"):
     next_us: int | None = None
 
 
-class Transferred(Fact, frozen=True, omit_defaults=True, tag="call.transferred"):
+class Transferred(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.transferred"):
     """Somebody sends it to another station; whoever holds it keeps it until that one accepts."""
 
     by: str
     station: str
 
 
-class Noted(Fact, frozen=True, omit_defaults=True, tag="call.noted"):
+class Noted(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.noted"):
     """A note, by the id of its text; or a step done offline that no longer fits (`step`)."""
 
     by: str
@@ -334,7 +334,7 @@ class Noted(Fact, frozen=True, omit_defaults=True, tag="call.noted"):
     happened_us: int | None = None
 
 
-class Seen(Fact, frozen=True, omit_defaults=True, tag="call.seen"):
+class Seen(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.seen"):
     """It was painted on a screen somebody looks at. By the holder's station it answers a further press."""
 
     by: str
@@ -342,7 +342,7 @@ class Seen(Fact, frozen=True, omit_defaults=True, tag="call.seen"):
     by_holder: bool = False
 
 
-class Closed(Fact, frozen=True, omit_defaults=True, tag="call.closed"):
+class Closed(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.closed"):
     """Over: with an outcome, and for an emergency with evidence."""
 
     by: str
@@ -353,7 +353,7 @@ class Closed(Fact, frozen=True, omit_defaults=True, tag="call.closed"):
     happened_us: int | None = None
 
 
-class Reopened(Fact, frozen=True, omit_defaults=True, tag="call.reopened"):
+class Reopened(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.reopened"):
     """It was not over. The steps begin again."""
 
     by: str
@@ -361,7 +361,7 @@ class Reopened(Fact, frozen=True, omit_defaults=True, tag="call.reopened"):
     text: str = ""
 
 
-class TestPassed(Fact, frozen=True, omit_defaults=True, tag="test.passed"):
+class TestPassed(Fact, frozen=True, gc=False, omit_defaults=True, tag="test.passed"):
     """A test was heard: a `test` signal, or the first press in test mode."""
 
     __test__ = False
@@ -369,7 +369,7 @@ class TestPassed(Fact, frozen=True, omit_defaults=True, tag="test.passed"):
     source: str = ""
 
 
-class DeviceFault(Fact, frozen=True, omit_defaults=True, tag="device.fault"):
+class DeviceFault(Fact, frozen=True, gc=False, omit_defaults=True, tag="device.fault"):
     """Something is wrong with a device: `fault` says what."""
 
     fault: str
@@ -382,7 +382,7 @@ AnyFact = (
 )  # fmt: skip
 
 
-class Cause(Struct, frozen=True, omit_defaults=True):
+class Cause(Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a fact came to be: `kind` is signal, command, deadline or report."""
 
     kind: str
@@ -395,7 +395,7 @@ class Cause(Struct, frozen=True, omit_defaults=True):
         return {"kind": self.kind, "device": self.device, "id": self.id or None, "by": self.by or None}
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class Entry(Struct, frozen=True, gc=False, kw_only=True):
     """A row of the journal."""
 
     district: str
