@@ -16,10 +16,12 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from config.doors import Clock, Ids
 from devices.signal import CALLING, SignalType
+from dispatcher import desk_rows as rows
 from dispatcher import outbox as outgoing
 from dispatcher.board import Board, call_of
 from dispatcher.core.call import Call, Cause, DeviceFault, Entry, State
@@ -38,19 +40,6 @@ from dispatcher.core.geo import GreatCircle, Travel
 from dispatcher.core.roll import Roll, Rolls
 from dispatcher.core.route import World
 from dispatcher.core.steps import decide_command
-from dispatcher.desk_rows import (
-    BATCH,
-    CALL,
-    CALL_STATION,
-    DECIDED,
-    PENDING,
-    PLACE,
-    TEST_ENDED,
-    TEXT,
-    measured_place,
-    row_of,
-    stations_asked,
-)
 from dispatcher.feed import Feed
 from dispatcher.inbox import CommandBody, Decided, Inbox, ReportBody, SignalBody
 from dispatcher.journal import append
@@ -177,7 +166,7 @@ class Desk:
         self._wake.clear()
         now_us = self.turned_us = self._clock.now_us()
         pending = await self._pending(now_us)
-        taken = self._ledger.take_due(now_us, BATCH)
+        taken = self._ledger.take_due(now_us, rows.BATCH)
         self._ill = {
             call_id: until_us
             for call_id, until_us in self._ill.items()
@@ -215,12 +204,12 @@ class Desk:
         """What waits to be decided: what the inbox has just stored, and, on the poll, whatever else is undecided."""
         # Further off than one poll: the clock was put back, and whoever trusted it would not look for an hour.
         if 0 < self._poll_us - now_us <= POLL_SECONDS * 1e6:
-            return self._inbox.take(BATCH)
-        [[rows]] = await self._store.write([Do(PENDING, [{}], fetch=True)])
-        if len(rows) < BATCH:
+            return self._inbox.take(rows.BATCH)
+        [[pending]] = await self._store.write([Do(rows.PENDING, [{}], fetch=True)])
+        if len(pending) < rows.BATCH:
             self._poll_us = now_us + round(POLL_SECONDS * 1e6)
-        self._inbox.hold(row[0] for row in rows)
-        return rows
+        self._inbox.hold(row[0] for row in pending)
+        return pending
 
     # ── one input ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -286,8 +275,10 @@ class Desk:
         call = self._open_call(batch, roll, heard, resident) if body.type is not SignalType.TEST else None
         cause = Cause(kind="signal", id=ref, device=heard.device_id)
         draft = self._draft(batch, roll, call, cause)
-        if call is None and (measured := measured_place(body)) is not None and body.type in CALLING:
-            batch.page.places[draft.call_id] = Place(location=measured)
+        if (measured := rows.measured_place(body)) is not None and body.type in CALLING:
+            # Of a further press too: she may be somewhere else by now, and whoever is asked next comes there.
+            known = batch.page.place(draft.call_id) or Place()
+            batch.page.places[draft.call_id] = replace(known, location=measured)
         world = self.sight.world(batch.page, batch.now_us, roll, draft.call_id, resident)
         in_test = False
         if device is not None and body.type is SignalType.PRESS and device.id in roll.test_until_us:
@@ -455,13 +446,13 @@ class Desk:
         numbers = await self._store.write(
             [
                 append(entry for entry, _ in batch.told),
-                Do(CALL, [row_of(call) for call in changed]),
-                Do(CALL_STATION, stations_asked(batch.told)),
-                Do(TEXT, batch.texts),
-                Do(PLACE, new_places),
+                Do(rows.CALL, [rows.row_of(call) for call in changed]),
+                Do(rows.CALL_STATION, rows.stations_asked(batch.told)),
+                Do(rows.TEXT, batch.texts),
+                Do(rows.PLACE, new_places),
                 outgoing.put(news),
-                Do(TEST_ENDED, [{"device": device} for _, device, _ in batch.tests_ended]),
-                Do(DECIDED, batch.marks),
+                Do(rows.TEST_ENDED, [{"device": device} for _, device, _ in batch.tests_ended]),
+                Do(rows.DECIDED, batch.marks),
             ]
         )
         # From here on it has happened.

@@ -73,8 +73,9 @@ TEXT = Prepared(
     .values({name: bindparam(name) for name in ("id", "call", "body", "at_us")})
     .on_conflict_do_nothing()
 )
+_place_put = insert(places).values(call=bindparam("call"), body=bindparam("body"))
 PLACE = Prepared(
-    insert(places).values(call=bindparam("call"), body=bindparam("body")).on_conflict_do_nothing()
+    _place_put.on_conflict_do_update(index_elements=["call"], set_={"body": _place_put.excluded.body})
 )
 TEST_ENDED = Prepared(delete(test_mode).where(test_mode.c.device == bindparam("device")))
 

@@ -286,6 +286,20 @@ async def test_an_unknown_device_that_knows_where_it_is_gets_the_nearest_station
 
 
 @story
+async def test_who_presses_again_somewhere_else_is_looked_for_there(town):
+    await town.send("btn-01", details={"lat": 34.0, "lon": 113.8})
+    town.expect_offer("st-01")
+    await town.send("btn-01", details={"lat": 34.0098, "lon": 113.8})
+    town.expect_ring("st-01")
+    town.expect_wearer("btn-01", "received", "received")
+    shown = await town.board.view(town.look())
+    assert shown["location"] == {"lat": 34.0098, "lon": 113.8}
+    await town.advance(seconds=60)
+    # The second step begins from where she is now.
+    town.expect_offer("st-03")
+
+
+@story
 async def test_a_call_by_telephone_is_routed_like_any_press(town):
     await town.telephone(area="c1", place=Place(name="赵", location=Location(34.0, 113.8)))
     town.expect_offer("st-01")
