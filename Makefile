@@ -30,7 +30,7 @@ run: install ## install, then everything in one process with a simulated town
 .PHONY: install-dev
 install-dev:
 	@config/setup/environment.sh dev
-	@config/setup/packages.sh mosquitto mosquitto-clients openssl || true
+	@config/setup/packages.sh mosquitto mosquitto-clients openssl postgresql || true
 
 .PHONY: test
 test: install-dev ## install what testing needs too, then every test (ARGS="-k word" for some)

@@ -29,7 +29,13 @@ class Key:
         return _FIELDS.get(self.name, self.name)
 
 
-_FIELDS = {"demo.speed": "speed"}
+_FIELDS = {
+    "demo.speed": "speed",
+    "alerts.public_url": "public_url",
+    "alerts.templates": "templates",
+    "alerts.per_hour": "news_per_hour",
+    "retention.closed_days": "keep_closed_days",
+}
 
 KEYS: tuple[Key, ...] = (
     Key(
@@ -46,7 +52,9 @@ KEYS: tuple[Key, ...] = (
         "",
         reading.database_url,
         "sqlite:////var/lib/yijian/yijian.sqlite",
-        "The database. Without it: `yijian.sqlite` in the data folder.",
+        "The database: `sqlite:///file`, or `postgresql://user:password@host:port/name` (13 or newer, UTF8; with TLS "
+        "`?sslmode=require`, by a Unix socket `?host=/var/run/postgresql`; special letters of a password "
+        "percent-encoded). Without it: `yijian.sqlite` in the data folder.",
     ),
     Key(
         "http",
@@ -113,6 +121,41 @@ KEYS: tuple[Key, ...] = (
         reading.flag,
         "",
         "Whether webhooks and gateways may point at loopback and private addresses. `--demo` sets it for loopback.",
+    ),
+    Key(
+        "alerts.public_url",
+        "YIJIAN_PUBLIC_URL",
+        "",
+        reading.public_url,
+        "https://yijian.example.cn",
+        "What links in messages to people begin with: where their telephones find this installation. Without it "
+        "messages hold no links.",
+    ),
+    Key(
+        "alerts.templates",
+        "YIJIAN_ALERT_TEMPLATES",
+        "",
+        reading.readable_folder,
+        "/etc/yijian/texts",
+        "A folder with texts of your own for SMS, `sms.zh-CN.toml` and `sms.en.toml`; copy ours from `config/texts/`. "
+        "What is not there is ours.",
+    ),
+    Key(
+        "alerts.per_hour",
+        "YIJIAN_ALERTS_PER_HOUR",
+        "12",
+        reading.count(1, 1000),
+        "",
+        "How many messages with news a contact gets in an hour at most. What asks somebody to come is never counted.",
+    ),
+    Key(
+        "retention.closed_days",
+        "YIJIAN_RETENTION_DAYS",
+        "1095",
+        reading.count(0, 36_500),
+        "",
+        "How many days after its close a call is kept, with all that was said and sent about it; 0 = for ever. Open "
+        "calls always are.",
     ),
     Key(
         "demo.speed",

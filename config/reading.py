@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from config import database
+
 #: The greatest TCP or UDP port.
 PORT_MAX = 65_535
+#: The longest web address anybody needs.
+URL_MAX = 2000
+_PUBLIC_URL_MAX = 100
 
-#: What a database URL may begin with in this version.
-DATABASES = ("sqlite",)
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ud800-\udfff]")
+#: The last part of a host that is meant as a number: `2130706433`, `127.1`, `0x7f.1`.
+_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)")
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -99,6 +106,21 @@ def whole(lowest: int, highest: int) -> Callable[[object], int]:
     return read
 
 
+def count(lowest: int, highest: int) -> Callable[[object], int]:
+    """A reader of whole numbers from `lowest` to `highest`, of the environment too."""
+    read = whole(lowest, highest)
+
+    def read_text(value: object) -> int:
+        if isinstance(value, str):
+            given = value.strip()
+            if not (given.isascii() and given.isdigit() and len(given) < 10):
+                raise ValueError(f"must be a whole number from {lowest} to {highest}")
+            return read(int(given))
+        return read(value)
+
+    return read_text
+
+
 def one_of(choices: Sequence[str]) -> Callable[[object], str]:
     """A reader of one word out of a few."""
 
@@ -156,17 +178,54 @@ def mqtt_url(value: object) -> str:
     return given
 
 
+def web_url(value: object) -> str:
+    """`http://` or `https://` and a host, without a user and a password. Where it may lead is asked when it is used."""
+    given = text(value)
+    if len(given) > URL_MAX:
+        raise ValueError(f"is longer than {URL_MAX} characters")
+    if _NOT_IN_URL.search(given):
+        raise ValueError("has spaces, backslashes or control characters in it")
+    try:
+        parts = urlsplit(given)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is no URL: http://host:port/path or https://… is wanted") from None
+    host = parts.hostname
+    if parts.scheme not in {"http", "https"} or not host or port == 0:
+        raise ValueError("must be an http:// or https:// URL with a host")
+    if "@" in parts.netloc:
+        raise ValueError("has a user or a password before the host: a URL is shown and kept, secrets are not")
+    if ":" not in host and _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            raise ValueError("has a number for a host: an address has four parts such as 192.0.2.1") from None
+    return given
+
+
+def public_url(value: object) -> str:
+    """What links begin with, without the last slash; empty: no links."""
+    if value == "":
+        return ""
+    given = web_url(value)
+    if len(given) > _PUBLIC_URL_MAX:
+        raise ValueError(f"is longer than {_PUBLIC_URL_MAX} characters: it stands in text messages")
+    if "?" in given or "#" in given:
+        raise ValueError("must end with the host or a path: links go on from there")
+    return given.rstrip("/")
+
+
 def database_url(value: object) -> str:
-    """`sqlite:///file`: three slashes and a relative path, or four and an absolute one."""
+    """`sqlite:///file`, three slashes and a relative path or four and an absolute one; or a PostgreSQL URL."""
     given = text(value)
     scheme, separator, rest = given.partition("://")
     if not separator:
-        raise ValueError("is no URL: sqlite:///file is wanted")
-    if scheme in {"postgresql", "postgres"} and "postgresql" not in DATABASES:
-        raise ValueError("PostgreSQL is not served by this version yet: sqlite:///file is wanted")
-    if scheme not in DATABASES:
-        raise ValueError(f"must begin with {' or '.join(f'{name}://' for name in DATABASES)}")
-    if scheme == "sqlite" and (not rest.startswith("/") or rest == "/"):
+        raise ValueError("is no URL: sqlite:///file or postgresql://user:password@host:port/name is wanted")
+    if scheme in database.SCHEMES:
+        database.postgres(given)
+    elif scheme != "sqlite":
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    elif not rest.startswith("/") or rest == "/":
         raise ValueError("must be sqlite:///file, three slashes and the path of the file")
     return given
 
@@ -176,6 +235,16 @@ def folder(value: object) -> Path:
     path = Path(text(value)).expanduser()
     if path.exists() and not path.is_dir():
         raise ValueError("is there, but is no folder")
+    return path
+
+
+def readable_folder(value: object) -> Path:
+    """A folder that is there and can be read."""
+    path = Path(text(value)).expanduser()
+    if not path.is_dir():
+        raise ValueError("there is no such folder")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise ValueError("the folder cannot be read by this user")
     return path
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from config.keys import KEYS, OTHER_ENVIRONMENT, Key
 from config.lines import read_lines
 from config.reading import Address
+from config.sms import SmsProvider, read_sms, variables
 from devices.family import Family, Line
 
 __all__ = ["Address", "Settings", "SettingsError", "Wrong", "load"]
@@ -44,8 +45,12 @@ class Settings:
     log: str
     private_targets: bool
     speed: float
+    keep_closed_days: int  #: 0 = for ever
+    public_url: str  #: what links begin with, without the last slash; empty: no links
+    templates: Path | None
+    news_per_hour: int
     lines: tuple[Line, ...] = field(default=(), repr=False)
-    sms: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    sms: tuple[SmsProvider, ...] = field(default=(), repr=False)
 
 
 class Wrong(NamedTuple):
@@ -73,8 +78,10 @@ def load(path: Path | None, environ: Mapping[str, str], families: Mapping[str, F
     table = _flat(_read_file(path, errors), errors) if path is not None else {}
     values: dict[str, Any] = {key.field: _value(key, table, environ, errors) for key in KEYS}
     values["lines"] = read_lines(table.pop("gateway.lines", []), families, report)
-    values["sms"] = _sms(table.pop("alerts.sms", []), errors)
-    _unknown_names(table, environ, errors)
+    values["public_url"] = values["public_url"] or ""
+    sms = table.pop("alerts.sms", [])
+    values["sms"] = read_sms(sms, environ, report)
+    _unknown_names(table, environ, variables(sms), errors)
     _together(values, environ, errors)
     if errors:
         raise SettingsError(errors)
@@ -135,25 +142,17 @@ def _try(key: Key, source: str, raw: object, errors: list[Wrong]) -> Any:
         return None
 
 
-def _sms(value: object, errors: list[Wrong]) -> tuple[Mapping[str, Any], ...]:
-    """SMS senders, kept as they stand: the alerts that read them check what is in them."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        errors.append(Wrong("alerts.sms", "is a list of tables: each begins with [[alerts.sms]]"))
-        return ()
-    for index, item in enumerate(value):
-        if not isinstance(item.get("kind"), str):
-            errors.append(Wrong(f"alerts.sms[{index}].kind", 'is missing; kind = "http"'))
-    return tuple(value)
-
-
-def _unknown_names(table: Mapping[str, Any], environ: Mapping[str, str], errors: list[Wrong]) -> None:
+def _unknown_names(
+    table: Mapping[str, Any], environ: Mapping[str, str], named: set[str], errors: list[Wrong]
+) -> None:
+    """Names that are none; `named` are variables that the file itself asks for."""
     names = [key.name for key in KEYS] + ["gateway.lines", "alerts.sms"]
     errors.extend(Wrong(name, f"no such setting{_like(name, names)}") for name in table)
-    variables = [key.env for key in KEYS] + list(OTHER_ENVIRONMENT)
-    strangers = [name for name in sorted(environ) if name.startswith(_PREFIX) and name not in variables]
-    errors.extend(
-        Wrong(name, f"no such setting{like}") for name in strangers if (like := _like(name, variables))
-    )
+    known = [key.env for key in KEYS] + list(OTHER_ENVIRONMENT)
+    strangers = [
+        name for name in sorted(environ) if name.startswith(_PREFIX) and name not in {*known, *named}
+    ]
+    errors.extend(Wrong(name, f"no such setting{like}") for name in strangers if (like := _like(name, known)))
 
 
 def _like(name: str, names: list[str]) -> str:

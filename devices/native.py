@@ -57,7 +57,7 @@ _TYPES: Mapping[str, SignalType] = {str(member): member for member in SignalType
 _KEYS: Mapping[str, Key] = {str(member): member for member in Key}
 _DATUMS = frozenset({"wgs84", "gcj02", "bd09"})
 _OWN_DETAILS = frozenset(
-    {"battery", "rssi", "via", "lat", "lon", "datum", "device_time", "unmapped", "ignored"}
+    {"battery", "rssi", "via", "lat", "lon", "datum", "device_time", "unmapped", "ignored", "retained"}
 )
 _STATUS: Mapping[str, SignalType] = {"online": SignalType.ONLINE, "offline": SignalType.OFFLINE}
 _decode = msgspec.json.Decoder().decode
@@ -306,7 +306,7 @@ class NativeSession:
         if not frame.data:
             return ()  # a retained message being cleared, perhaps by ourselves
         if channel == "status":
-            return (_status(device, frame.data),)
+            return (_status(device, frame.data, retained=frame.retain),)
         if frame.retain:
             # A broker hands it to everyone who subscribes, for ever: an old press would ring at every restart of ours.
             clear = Answer(b"", topic=frame.topic, qos=1, retain=True)
@@ -346,7 +346,7 @@ def _up(device: str, body: bytes) -> Heard | Unreadable:
     return Heard(signals=(signal,), token=(device, members["id"]), names_call=signal.type in _NAMES_CALL)
 
 
-def _status(device: str, body: bytes) -> Heard | Unreadable:
+def _status(device: str, body: bytes, *, retained: bool) -> Heard | Unreadable:
     try:
         state = _members(body).get("state")
     except SignalError as error:
@@ -354,7 +354,9 @@ def _status(device: str, body: bytes) -> Heard | Unreadable:
     signal_type = _STATUS.get(state) if isinstance(state, str) else None
     if signal_type is None:
         return Unreadable("state: online or offline is needed", body[:MAX_BODY_BYTES])
-    return Heard(signals=(Signal(family="native", device=device, type=signal_type, id=""),))
+    # What the broker kept is how it was when somebody last said so: no sign of life now.
+    details = {"retained": True} if retained else {}
+    return Heard(signals=(Signal(family="native", device=device, type=signal_type, id="", details=details),))
 
 
 class Native:
@@ -380,7 +382,8 @@ class Native:
     def emit(self, signal: Signal) -> Frame:
         """What a device sends for this signal."""
         if not signal.id:
-            return Frame(_encode({"state": signal.type}), f"{PREFIX}{signal.device}/status", retain=True)
+            retain = bool(signal.details.get("retained"))
+            return Frame(_encode({"state": signal.type}), f"{PREFIX}{signal.device}/status", retain=retain)
         body: dict[str, Any] = {"id": signal.id, "type": signal.type}
         details = dict(signal.details)
         ignored = details.pop("ignored", [])

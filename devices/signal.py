@@ -53,7 +53,8 @@ class Signal:
     `age_seconds` is how long ago it happened by a monotonic clock, which beats `at`;
     `details` holds what else was said, JSON values only: `battery` (percent), `rssi`, `via` (the hub's address),
     `lat`, `lon`, `datum`, `device_time`, `unmapped` (a code we do not know, as text), `ignored` (names of fields that
-    made no sense and were left out) and so on. Never a name, never an address of a person.
+    made no sense and were left out), `retained` (a status that a broker kept: no sign of life) and so on. Never a name,
+    never an address of a person.
     """
 
     family: str

@@ -30,7 +30,10 @@ def call_of(body: str) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """What to list; None = no matter. `state` may be `open`; `area_codes` are areas with all below them."""
+    """What to list; None = no matter. `state` may be `open`; `area_codes` are areas with all below them.
+
+    `past_codes`: what is over is wanted of these areas only, what is open of all.
+    """
 
     district: str
     state: str | None = None
@@ -42,6 +45,7 @@ class CallFilter:
     test: bool | None = None
     since_us: int | None = None
     until_us: int | None = None
+    past_codes: Sequence[str] | None = None
 
 
 class Board:
@@ -86,6 +90,8 @@ class Board:
             query = query.where(calls.c.opened_us < wanted.until_us)
         if wanted.area_codes is not None:
             query = query.where(calls.c.area.in_(list(wanted.area_codes)))
+        if wanted.past_codes is not None:
+            query = query.where(or_(calls.c.due_us.is_not(None), calls.c.area.in_(list(wanted.past_codes))))
         if wanted.station is not None:
             carried = select(call_stations.c.call).where(call_stations.c.station == wanted.station)
             query = query.where(calls.c.id.in_(carried))
@@ -100,8 +106,16 @@ class Board:
         more = None
         if len(rows) > limit:
             _, opened_us, call_id = rows[limit - 1]
-            more = base64.urlsafe_b64encode(f"{opened_us}.{call_id}".encode()).decode().rstrip("=")
+            more = _cursor_at(opened_us, call_id)
         return items, more
+
+    def cursor_after(self, call: Call) -> str:
+        """Where a list goes on after this call."""
+        return _cursor_at(call.opened_us, call.id)
+
+    def cursor_near(self, call: Call) -> str:
+        """Where a list goes on about there, without saying which call it was: at the full second above it."""
+        return _cursor_at((call.opened_us // 1_000_000 + 1) * 1_000_000, "")
 
     async def view(self, call: Call) -> dict[str, Any]:
         """The call as the contract shows it."""
@@ -133,6 +147,10 @@ class Board:
 
     def _roll(self, call: Call) -> Roll | None:
         return self._rolls.by_code.get(call.district)
+
+
+def _cursor_at(opened_us: int, call_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{opened_us}.{call_id}".encode()).decode().rstrip("=")
 
 
 def _cursor(cursor: str) -> tuple[int, str]:

@@ -10,8 +10,7 @@ has happened and the input is still pending; killed after it, everything has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,11 +20,12 @@ from sqlalchemy import select
 
 from config.doors import Clock, Ids
 from devices.signal import CALLING, SignalType
+from dispatcher import alert_rows
 from dispatcher import desk_rows as rows
 from dispatcher import outbox as outgoing
 from dispatcher.board import Board, call_of
-from dispatcher.core.call import Call, Cause, DeviceFault, Entry, State
-from dispatcher.core.commands import OpenByHand, Place
+from dispatcher.core.call import Call, Cause, Entry, State
+from dispatcher.core.commands import EndFault, OpenByHand, Place
 from dispatcher.core.decide import (
     Heard,
     decide_due,
@@ -35,17 +35,20 @@ from dispatcher.core.decide import (
     open_by_hand,
 )
 from dispatcher.core.district import Resident
-from dispatcher.core.draft import Draft, Refused
+from dispatcher.core.draft import Draft
 from dispatcher.core.geo import GreatCircle, Travel
+from dispatcher.core.reports import Fates, Report
 from dispatcher.core.roll import Roll, Rolls
 from dispatcher.core.route import World
 from dispatcher.core.steps import decide_command
-from dispatcher.feed import Feed
-from dispatcher.inbox import CommandBody, Decided, Inbox, ReportBody, SignalBody
+from dispatcher.desk_faults import end_fault
+from dispatcher.desk_reports import ReportBook, ReportPage, fate_of
+from dispatcher.feed import Feed, FeedEvent
+from dispatcher.inbox import CommandBody, Decided, Inbox, SignalBody
 from dispatcher.journal import append
 from dispatcher.ledger import Ledger, Page, Whose, whose
 from dispatcher.sight import Sight
-from dispatcher.store import Do, Store, StoreUnavailable
+from dispatcher.store import Do, OutcomeUnknown, Store, StoreUnavailable
 from dispatcher.tables import calls, places
 
 log = structlog.get_logger("desk")
@@ -56,24 +59,13 @@ POLL_SECONDS = 1.0
 ILL_SECONDS = 5
 #: Stations open, close and change shifts by the minute: so often it is checked who was asked and can no longer come.
 SWEEP_SECONDS = 60
+#: Messages of a commit that was in doubt for longer than this are left to their lease.
+IN_HAND_SECONDS = 5
 
 _SIGNAL = msgspec.json.Decoder(SignalBody)
 _COMMAND = msgspec.json.Decoder(CommandBody)
-_REPORT = msgspec.json.Decoder(ReportBody)
+_REPORT: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 _PLACE_ROW = msgspec.json.Decoder(Place)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """One transaction in the making."""
-
-    page: Page
-    now_us: int
-    heads: dict[str, int]
-    told: list[tuple[Entry, Call | None]] = field(default_factory=list)
-    marks: list[dict[str, Any]] = field(default_factory=list)
-    texts: list[dict[str, Any]] = field(default_factory=list)
-    tests_ended: list[tuple[Roll, str, int]] = field(default_factory=list)
 
 
 class Desk:
@@ -101,7 +93,9 @@ class Desk:
         self._outbox = outbox
         self._clock = clock
         self._ids = ids
+        self._doubt: rows.Batch | None = None
         self.sight = Sight(ledger, travel or GreatCircle())
+        self.reports = ReportBook(ids)
         self._heads: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._swept: tuple[int, int] = (0, -1)
@@ -111,6 +105,8 @@ class Desk:
         self.turned_us = 0  #: when the loop last came round, by the clock: its heartbeat
         self.faults = 0  #: decisions that failed inside the core: each is a bug, and was still answered
         self.on_told: Callable[[Entry, Call | None], None] = lambda _entry, _call: None
+        #: The rows of messages that were committed just now, and the events they tell of.
+        self.on_alerts: Callable[[list[dict[str, Any]], list[FeedEvent]], None] = lambda _rows, _events: None
         inbox.wake = self.wake
 
     def wake(self) -> None:
@@ -129,6 +125,7 @@ class Desk:
         )
         for call_id, body in await self._store.read(query):
             self._ledger.places[call_id] = _PLACE_ROW.decode(body)
+        await self.reports.open(self._store)
         self.healthy = True
 
     async def run(self) -> None:
@@ -164,6 +161,8 @@ class Desk:
     async def turn(self) -> bool:
         """One batch: what is pending, what is due, who can no longer come. False when there was nothing to do."""
         self._wake.clear()
+        if self._doubt is not None:
+            await self._settle(self._doubt)
         now_us = self.turned_us = self._clock.now_us()
         pending = await self._pending(now_us)
         taken = self._ledger.take_due(now_us, rows.BATCH)
@@ -177,7 +176,7 @@ class Desk:
         if not pending and not due and not lost:
             self._ledger.again_due(taken)
             return False
-        batch = _Batch(Page(self._ledger), now_us, dict(self._heads))
+        batch = rows.Batch(Page(self._ledger), ReportPage(self.reports), now_us, dict(self._heads))
         try:
             for row in pending:
                 await self._decide_row(batch, row)
@@ -186,9 +185,10 @@ class Desk:
             for call_id in lost:
                 self._decide_call(batch, call_id, decide_unable, Cause(kind="deadline", id="unable"))
             # Read before the commit: from there to the telling nothing may fail, or the feed would miss facts.
-            texts_now = await self._texts(batch)
+            batch.texts_now = await rows.texts_now(batch, self._board)
             shown = await self._commit(batch)
-        except BaseException:
+        except BaseException as error:
+            self._doubt = batch if isinstance(error, OutcomeUnknown) else None
             # What was in hand is read from the table again.
             self._poll_us = 0
             self._swept = (0, -1)
@@ -197,7 +197,7 @@ class Desk:
             raise
         finally:
             self._ledger.again_due(taken)
-        self._tell(batch, shown, texts_now)
+        self._tell(batch, shown)
         return True
 
     async def _pending(self, now_us: int) -> list[tuple[Any, ...]]:
@@ -213,7 +213,7 @@ class Desk:
 
     # ── one input ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _decide_row(self, batch: _Batch, row: tuple[Any, ...]) -> None:
+    async def _decide_row(self, batch: rows.Batch, row: tuple[Any, ...]) -> None:
         input_id, source, ref, kind, district, received_us, body = row
         if district not in self._rolls.by_code:
             district = self._rolls.default_code
@@ -225,7 +225,7 @@ class Desk:
                 decided = await self._command(batch, input_id, district, _COMMAND.decode(body))
                 call_id, result = decided.call, msgspec.json.encode(decided).decode()
             else:
-                self._report(batch, input_id, district, _REPORT.decode(body))
+                await self._report(batch, input_id, district, _REPORT.decode(body))
         except StoreUnavailable:
             raise  # the world's fault: the input is where it was, and is decided when the world is back
         except Exception:
@@ -236,7 +236,7 @@ class Desk:
         batch.marks.append({"b_id": input_id, "now_us": batch.now_us, "b_call": call_id, "b_result": result})
 
     def _fallback(
-        self, batch: _Batch, ref: str, source: str, district: str, received_us: int, kind: str, body: str
+        self, batch: rows.Batch, ref: str, source: str, district: str, received_us: int, kind: str, body: str
     ) -> tuple[str | None, str | None]:
         """A decision failed: a press still becomes a call, for the desk; anything else is answered with our fault."""
         if kind != "signal":
@@ -255,7 +255,7 @@ class Desk:
             return None, None
 
     def _signal(
-        self, batch: _Batch, ref: str, source: str, district: str, received_us: int, body: SignalBody
+        self, batch: rows.Batch, ref: str, source: str, district: str, received_us: int, body: SignalBody
     ) -> str | None:
         found = self._rolls.device_by_source(source)
         roll = found[0] if found is not None else self._rolls[district]
@@ -290,7 +290,9 @@ class Desk:
         self._take(batch, draft)
         return draft.call.id if draft.call is not None else None
 
-    def _open_call(self, batch: _Batch, roll: Roll, heard: Heard, resident: Resident | None) -> Call | None:
+    def _open_call(
+        self, batch: rows.Batch, roll: Roll, heard: Heard, resident: Resident | None
+    ) -> Call | None:
         keys = [key_of(heard)] if heard.type in CALLING else ["emergency", "service", "family"]
         if heard.key is not None and heard.type not in CALLING:
             keys = [heard.key]
@@ -301,9 +303,11 @@ class Desk:
                 return call
         return None
 
-    async def _command(self, batch: _Batch, input_id: str, district: str, body: CommandBody) -> Decided:
+    async def _command(self, batch: rows.Batch, input_id: str, district: str, body: CommandBody) -> Decided:
         command = body.command
         cause = Cause(kind="command", id=input_id, by=command.by)
+        if isinstance(command, EndFault):
+            return end_fault(batch, self._rolls[district], input_id, command, cause)
         if isinstance(command, OpenByHand):
             return self._open(batch, input_id, district, command, cause)
         call = batch.page.call(body.call or "") or await self._board.get(body.call or "")
@@ -322,7 +326,7 @@ class Desk:
             command, draft, world, other_open=other if other is not None and other.id != call.id else None
         )
         if refused is not None:
-            return _refusal(refused, call.id)
+            return rows.refusal(refused, call.id)
         self._take(batch, draft)
         self._keep_text(batch, input_id, call.id, getattr(command, "text", ""))
         noted = (
@@ -333,7 +337,7 @@ class Desk:
         return Decided(200, call=call.id, noted=noted)
 
     def _open(
-        self, batch: _Batch, input_id: str, district: str, command: OpenByHand, cause: Cause
+        self, batch: rows.Batch, input_id: str, district: str, command: OpenByHand, cause: Cause
     ) -> Decided:
         roll = self._rolls[district]
         resident = roll.residents.get(command.resident) if command.resident is not None else None
@@ -346,21 +350,29 @@ class Desk:
             command, draft, self.sight.world(batch.page, batch.now_us, roll, draft.call_id, resident)
         )
         if refused is not None:
-            return _refusal(refused, None)
+            return rows.refusal(refused, None)
         self._take(batch, draft)
         self._keep_text(batch, input_id, draft.call_id, command.text)
         return Decided(201 if call is None else 200, call=draft.call_id)
 
-    def _report(self, batch: _Batch, input_id: str, district: str, body: ReportBody) -> None:
-        found = self._rolls.device_by_source(body.source)
-        roll = found[0] if found is not None else self._rolls[district]
-        device = found[1].id if found is not None else None
-        draft = self._draft(batch, roll, None, Cause(kind="report", id=input_id, device=device))
-        draft.aside(DeviceFault(fault=body.fault, source=body.source), device=device)
-        self._take(batch, draft)
+    async def _report(self, batch: rows.Batch, input_id: str, district: str, report: Report) -> None:
+        roll, cause = self._rolls[district], Cause(kind="report", id=input_id)
+        if not isinstance(report, Fates):
+            draft = self._draft(batch, roll, None, cause)
+            batch.reports.decide(report, draft, roll)
+            self._take(batch, draft)
+            return
+        for fate in report.fates:
+            call = None
+            if fate.call is not None:
+                call = batch.page.call(fate.call) or await self._board.get(fate.call)
+            draft = self._draft(batch, roll, call, cause)
+            if (fact := fate_of(fate)) is not None and (call is not None or fate.call is None):
+                draft.tell(fact)
+            self._take(batch, draft)
 
     def _decide_call(
-        self, batch: _Batch, call_id: str, decide: Callable[[Draft, World], None], cause: Cause
+        self, batch: rows.Batch, call_id: str, decide: Callable[[Draft, World], None], cause: Cause
     ) -> None:
         call = batch.page.call(call_id)
         if call is None or call.state is State.CLOSED:
@@ -384,7 +396,7 @@ class Desk:
 
     # ── what a decision needs, what it leaves ────────────────────────────────────────────────────────────────────
 
-    def _draft(self, batch: _Batch, roll: Roll, call: Call | None, cause: Cause) -> Draft:
+    def _draft(self, batch: rows.Batch, roll: Roll, call: Call | None, cause: Cause) -> Draft:
         district = call.district if call is not None else roll.district.code
         return Draft(
             district=district,
@@ -395,14 +407,14 @@ class Desk:
             cause=cause,
         )
 
-    def _take(self, batch: _Batch, draft: Draft) -> None:
+    def _take(self, batch: rows.Batch, draft: Draft) -> None:
         batch.heads[draft.district] = draft.next_seq - 1
         for told in draft.told:
             batch.told.append((told.entry, told.call))
-        if draft.call is not None and draft.told:
+        if draft.call is not None and draft.moved:
             batch.page.put(draft.call)
 
-    def _keep_text(self, batch: _Batch, input_id: str, call_id: str, text: str) -> None:
+    def _keep_text(self, batch: rows.Batch, input_id: str, call_id: str, text: str) -> None:
         if text:
             batch.texts.append({"id": input_id, "call": call_id, "body": text, "at_us": batch.now_us})
 
@@ -429,62 +441,60 @@ class Desk:
 
     # ── the commit ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _commit(self, batch: _Batch) -> dict[str, Place]:
-        changed = list(batch.page.changed.values())
-        news: list[dict[str, Any]] = []
-        for entry, call in batch.told:
-            if call is not None and call.sources:
-                roll = self._rolls.by_code.get(entry.district) or self._rolls.default
-                resident = roll.residents.get(call.resident or "")
-                language = resident.language if resident is not None else ""
-                news += outgoing.news_of(entry, call, roll.district, language, self._ids, batch.now_us)
-        new_places = [
-            {"call": call_id, "body": msgspec.json.encode(place).decode()}
-            for call_id, place in batch.page.places.items()
-            if call_id in batch.page.changed
-        ]
+    async def _commit(self, batch: rows.Batch) -> dict[str, Place]:
+        batch.news = outgoing.news_of_all(batch.told, self._rolls, self._ids, batch.now_us)
+        batch.messages = alert_rows.rows_of_all(
+            batch.told, self._rolls, self._ids, batch.now_us, sms=self.sight.sms
+        )
         numbers = await self._store.write(
             [
                 append(entry for entry, _ in batch.told),
-                Do(rows.CALL, [rows.row_of(call) for call in changed]),
+                Do(rows.CALL, [rows.row_of(call) for call in batch.page.changed.values()]),
                 Do(rows.CALL_STATION, rows.stations_asked(batch.told)),
                 Do(rows.TEXT, batch.texts),
-                Do(rows.PLACE, new_places),
-                outgoing.put(news),
+                Do(rows.PLACE, rows.new_places(batch)),
+                outgoing.put(batch.news),
+                alert_rows.put(batch.messages),
+                alert_rows.withdraw(batch.told),
+                *batch.reports.work,
                 Do(rows.TEST_ENDED, [{"device": device} for _, device, _ in batch.tests_ended]),
                 Do(rows.DECIDED, batch.marks),
             ]
         )
-        # From here on it has happened.
+        return self._happened(batch, [row[0][0] for row in numbers[0]] if batch.news else [])
+
+    def _happened(self, batch: rows.Batch, numbers: Sequence[int]) -> dict[str, Place]:
+        """It is on disk: memory follows. `numbers` are those of the messages that are in our hands."""
         self._heads = batch.heads
+        changed = batch.page.changed.values()
         shown = {call.id: place for call in changed if (place := batch.page.place(call.id)) is not None}
         batch.page.turn()
-        if news:
-            self._outbox.handed(news, [row[0][0] for row in numbers[0]])
+        batch.reports.turn()
+        if numbers:
+            self._outbox.handed(batch.news, numbers)
         return shown
 
-    async def _texts(self, batch: _Batch) -> dict[str, str]:
-        texts_now: dict[str, str] = {text["id"]: text["body"] for text in batch.texts}
-        wanted = {
-            call.closed.text
-            for _, call in batch.told
-            if call is not None
-            and call.closed is not None
-            and call.closed.text
-            and call.closed.text not in texts_now
-        }
-        if wanted:
-            texts_now.update(await self._board.texts(wanted))
-        return texts_now
+    async def _settle(self, batch: rows.Batch) -> None:
+        """Nobody could tell us whether this commit happened: the journal knows. Raises StoreUnavailable."""
+        happened, numbers = await rows.look_up(self._store, batch)
+        self._doubt = None
+        log.warning("desk_settled", happened=happened)
+        if not happened:
+            return  # its inputs are pending still
+        if self._clock.now_us() - batch.now_us > IN_HAND_SECONDS * 1_000_000:
+            # Their lease is about to run out, and then they come by themselves.
+            numbers, batch.messages = [], []
+        for roll, device, until_us in batch.tests_ended:
+            if roll.test_until_us.get(device) == until_us:
+                del roll.test_until_us[device]
+        self._tell(batch, self._happened(batch, numbers))
 
-    def _tell(self, batch: _Batch, shown: Mapping[str, Place], texts_now: Mapping[str, str]) -> None:
-        self._feed.publish(batch.told, shown, texts_now)
+    def _tell(self, batch: rows.Batch, shown: Mapping[str, Place]) -> None:
+        events = self._feed.publish(batch.told, shown, batch.texts_now)
+        if batch.messages:
+            self.on_alerts(batch.messages, events)
         for mark in batch.marks:
             self._inbox.decided(mark["b_id"], mark["b_call"], mark["b_result"])
         for entry, call in batch.told:
             self.on_told(entry, call)
             log.debug("fact", fact=entry.name, call=entry.call, device=entry.device, seq=entry.seq)
-
-
-def _refusal(refused: Refused, call_id: str | None) -> Decided:
-    return Decided(refused.status, call=call_id, code=refused.code, why=refused.why, field=refused.field)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
 
+from dispatcher.board import Board
 from dispatcher.core.call import Call, Entry
 from dispatcher.core.district import Location
+from dispatcher.core.draft import Refused
 from dispatcher.core.geo import to_wgs84
-from dispatcher.inbox import SignalBody
-from dispatcher.ledger import stations_of
-from dispatcher.store import Prepared
-from dispatcher.tables import call_stations, calls, inbox, places, test_mode, texts
+from dispatcher.core.roll import Roll
+from dispatcher.desk_reports import ReportPage
+from dispatcher.inbox import Decided, SignalBody
+from dispatcher.journal import append
+from dispatcher.ledger import Page, stations_of
+from dispatcher.store import Do, Prepared, Store, insert
+from dispatcher.tables import call_stations, calls, inbox, journal, outbox, places, test_mode, texts
 
 #: Inputs decided in one transaction.
 BATCH = 500
@@ -77,7 +82,83 @@ _place_put = insert(places).values(call=bindparam("call"), body=bindparam("body"
 PLACE = Prepared(
     _place_put.on_conflict_do_update(index_elements=["call"], set_={"body": _place_put.excluded.body})
 )
+_FACT = Prepared(
+    select(journal.c.at_us, journal.c.cause, journal.c.body).where(
+        journal.c.district == bindparam("b_district"), journal.c.seq == bindparam("b_seq")
+    )
+)
+_MARK = Prepared(select(inbox.c.decided_us).where(inbox.c.id == bindparam("b_id")))
+_NUMBER = Prepared(select(outbox.c.seq).where(outbox.c.id == bindparam("b_id")))
 TEST_ENDED = Prepared(delete(test_mode).where(test_mode.c.device == bindparam("device")))
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction in the making."""
+
+    page: Page
+    reports: ReportPage
+    now_us: int
+    heads: dict[str, int]
+    told: list[tuple[Entry, Call | None]] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[dict[str, Any]] = field(default_factory=list)
+    texts_now: dict[str, str] = field(default_factory=dict)
+    news: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    tests_ended: list[tuple[Roll, str, int]] = field(default_factory=list)
+
+
+async def texts_now(batch: Batch, board: Board) -> dict[str, str]:
+    """What people wrote that belongs to the batch's facts, by id. Raises StoreUnavailable."""
+    known: dict[str, str] = {text["id"]: text["body"] for text in batch.texts}
+    wanted = {
+        call.closed.text
+        for _, call in batch.told
+        if call is not None and call.closed is not None and call.closed.text and call.closed.text not in known
+    }
+    if wanted:
+        known.update(await board.texts(wanted))
+    return known
+
+
+def new_places(batch: Batch) -> list[dict[str, str]]:
+    """Where the batch's calls are, as far as it changed them."""
+    return [
+        {"call": call_id, "body": msgspec.json.encode(place).decode()}
+        for call_id, place in batch.page.places.items()
+        if call_id in batch.page.changed
+    ]
+
+
+def refusal(refused: Refused, call_id: str | None) -> Decided:
+    """What is answered to a command that cannot be."""
+    return Decided(refused.status, call=call_id, code=refused.code, why=refused.why, field=refused.field)
+
+
+async def look_up(store: Store, batch: Batch) -> tuple[bool, list[int]]:
+    """Whether this batch is on disk, and the numbers of its messages. Raises StoreUnavailable.
+
+    It is written as the desk's own work, on the desk's own connection: what was under way there has ended by then.
+    """
+    told = append([entry for entry, _ in batch.told[:1]]).rows
+    found = await store.write(
+        [
+            Do(_FACT, [{"b_district": row["district"], "b_seq": row["seq"]} for row in told], fetch=True),
+            Do(_MARK, [{"b_id": mark["b_id"]} for mark in batch.marks[:1]], fetch=True),
+            Do(_NUMBER, [{"b_id": row["id"]} for row in batch.news], fetch=True),
+        ]
+    )
+    facts = found.pop(0) if told else []
+    marks = found.pop(0) if batch.marks else []
+    numbers = [seq for row in (found.pop(0) if batch.news else []) for (seq,) in row]
+    # Somebody else's fact under our number is none of ours; the journal's key keeps us from writing over it.
+    happened = (
+        facts == [[(told[0]["at_us"], told[0]["cause"], told[0]["body"])]]
+        if told
+        else marks == [[(batch.now_us,)]]
+    )
+    return happened, numbers if len(numbers) == len(batch.news) else []
 
 
 def row_of(call: Call) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from dispatcher.board import Board
-from dispatcher.core.call import Call, Entry
+from dispatcher.core.alert import area_of
+from dispatcher.core.call import AlertFact, Call, DeviceFault, DeviceRestored, Entry
 from dispatcher.core.commands import Place
 from dispatcher.core.roll import Roll, Rolls
 from dispatcher.journal import Journal, parse_position, position, told_after
@@ -35,7 +37,7 @@ class PositionUnknown(Exception):  # noqa: N818
 class FeedEvent:
     """One fact for a reader: `id` its position, `name` the fact, `data` the JSON of section 5 of the contract."""
 
-    __slots__ = ("_data", "_place", "_roll", "_texts", "call", "entry", "id")
+    __slots__ = ("_data", "_place", "_roll", "_state", "_texts", "call", "entry", "id")
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class FeedEvent:
         self._place = place
         self._texts = texts
         self._data: bytes | None = None
+        self._state: msgspec.Raw | None = None
 
     @property
     def name(self) -> str:
@@ -64,21 +67,52 @@ class FeedEvent:
         """JSON, made once."""
         if self._data is None:
             body = view_entry(self.entry, self._texts)
-            body["state"] = (
-                view_call(self.call, self._roll, self._place, self._texts) if self.call is not None else None
-            )
+            body["state"] = self.state
             self._data = msgspec.json.encode(body)
         return self._data
 
     @property
+    def state(self) -> msgspec.Raw | None:
+        """The call right after the fact, as JSON made once: the stream and every webhook share it."""
+        if self._state is None and self.call is not None:
+            self._state = msgspec.Raw(
+                msgspec.json.encode(view_call(self.call, self._roll, self._place, self._texts))
+            )
+        return self._state
+
+    def news(self, **more: Any) -> bytes:
+        """The body of a webhook's message (contract, section 6)."""
+        body = view_entry(self.entry, self._texts)
+        data = {**body, "call": self.state, **more}
+        return msgspec.json.encode({"type": self.name, "timestamp": body["at"], "data": data})
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """What people wrote that belongs to it."""
+        return self._texts
+
+    @property
+    def place(self) -> Place | None:
+        """Where the call is, when the register does not say."""
+        return self._place
+
+    @property
     def area(self) -> str | None:
-        """The area the call is in."""
-        return self.call.area if self.call is not None else None
+        """The area the call is in, or the device, or the community."""
+        return area_of(self.entry, self.call)
+
+    @property
+    def told(self) -> str:
+        """Whom a message went to, of a fact about one; else empty."""
+        return self.entry.fact.to if isinstance(self.entry.fact, AlertFact) else ""
 
     @property
     def stations(self) -> frozenset[str]:
-        """The stations that may see it: asked at any time, or holding it."""
+        """The stations that may see it: asked at any time, or holding it; of a fault the one whose task it is."""
         if self.call is None:
+            fact = self.entry.fact
+            if isinstance(fact, DeviceFault | DeviceRestored):
+                return frozenset({fact.station})
             return frozenset()
         return frozenset({offer.to for offer in self.call.offers} | stations_of(self.call))
 
@@ -106,8 +140,9 @@ class Feed:
 
     def publish(
         self, told: Sequence[tuple[Entry, Call | None]], places: Mapping[str, Place], texts: Mapping[str, str]
-    ) -> None:
-        """These entries are committed. Called by the desk, in order."""
+    ) -> list[FeedEvent]:
+        """These entries are committed. Called by the desk, in order; their events."""
+        events: list[FeedEvent] = []
         for entry, call in told:
             roll = self._rolls.by_code.get(entry.district)
             place = places.get(entry.call) if entry.call is not None else None
@@ -117,10 +152,23 @@ class Feed:
                 ring = self._rings[entry.district] = deque(maxlen=RING_EVENTS)
             if ring and ring[-1].entry.seq + 1 != entry.seq:
                 ring.clear()  # never: but a ring with a gap would tell readers wrong, and the journal has it all
-            ring.append(FeedEvent(self._journal.id, entry, call, roll, place, wanted))
+            event = FeedEvent(self._journal.id, entry, call, roll, place, wanted)
+            ring.append(event)
+            events.append(event)
             self._heads[entry.district] = entry.seq
         news, self._news = self._news, asyncio.Event()
         news.set()
+        return events
+
+    def forget(self) -> None:
+        """What stands in the rings may name somebody who was erased since: it is read from the journal again."""
+        for ring in self._rings.values():
+            ring.clear()
+
+    async def event(self, district: str, seq: int) -> FeedEvent | None:
+        """The event of this number; None where it was let go. Raises StoreUnavailable."""
+        found = await self._after(district, seq - 1, 1)
+        return found[0] if found and found[0].entry.seq == seq else None
 
     async def reader(self, district: str, after: str | None) -> Reader:
         """A reader from a position on (`0`: the beginning; None: now). Raises PositionUnknown."""

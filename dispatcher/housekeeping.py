@@ -1,76 +1,154 @@
-"""What is let go in time, so that nothing grows without bound. An open call is never touched.
+"""What is let go in time, so that nothing grows without bound. An open call is never touched, and nothing of it.
 
-Decided inputs are kept 30 days (their identities with them: a repeat that late is a new press), answers to repeated
-requests a day. Calls are kept for good, unless `keep_closed_days` says otherwise (the demo's do not outlive two days).
+    calls, with all that is theirs    so many days after they were closed (setting `retention.closed_days`)
+    facts of no call, ended faults,
+    messages whose fate is known      400 days: a year, and time to look back on it
+    decided inputs                    30 days, their identities with them: a repeat that late is a new press
+    answers to repeated requests, words to wearers    a day
+
+It shares the writer with the presses, so it takes little at a time and rests as long as it worked and longer. How each
+table is bounded stands in `bounds.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Column, Table, and_, bindparam, delete, func, not_, or_, select
 
 from config.doors import Clock
-from dispatcher.store import Do, Prepared, Store, StoreUnavailable
-from dispatcher.tables import call_stations, calls, inbox, journal, meta, places, replies, test_mode, texts
+from dispatcher.store import Do, Prepared, Store, StoreUnavailable, insert
+from dispatcher.tables import (
+    alerts,
+    call_stations,
+    calls,
+    device_states,
+    devices,
+    districts,
+    faults,
+    inbox,
+    journal,
+    meta,
+    outbox,
+    places,
+    replies,
+    test_mode,
+    texts,
+    tokens,
+)
 
 log = structlog.get_logger("housekeeping")
 
 INBOX_DAYS = 30
 REPLIES_DAYS = 1
+WORDS_DAYS = 1
+#: Facts of no call, ended faults, messages whose fate is known, tokens that were revoked.
+REST_DAYS = 400
+#: Who was erased, when and by whom.
+ERASED_DAYS = 1095
 EVERY_SECONDS = 600
 #: Rows a transaction lets go: it shares the writer with the presses.
-BATCH = 500
+BATCH = 200
+#: The same of calls, each of which has rows in many tables.
+CALLS_BATCH = 20
+#: After each it rests so many times as long as it worked, and at least so long.
+REST_TIMES = 3
+REST_SECONDS_MIN = 0.005
+#: A clock that went so much further than time did has jumped: nothing is let go by it for that long.
+JUMP_SECONDS = 86_400.0
 
 _DAY_US = 86_400 * 1_000_000
 
 
-_INPUTS = Prepared(
-    delete(inbox).where(
-        inbox.c.seq.in_(
-            select(inbox.c.seq)
-            .where(inbox.c.decided_us.is_not(None), inbox.c.received_us < bindparam("before_us"))
-            .order_by(inbox.c.received_us)
-            .limit(BATCH)
+def _old(table: Table, key: Column[Any], *where: Any) -> Prepared:
+    """Lets go of a batch of these rows, and tells how many."""
+    some = select(key).where(*where).limit(BATCH)
+    return Prepared(delete(table).where(key.in_(some)).returning(key))
+
+
+_before: Any = bindparam("before_us")
+_known_call_is_open = (
+    select(calls.c.id).where(calls.c.id == alerts.c.call, calls.c.closed_us.is_(None)).exists()
+)
+_there = select(devices.c.source).where(devices.c.source == device_states.c.source).exists()
+
+#: Each with the days its rows are kept.
+_RULES: tuple[tuple[Prepared, float], ...] = (
+    (
+        _old(inbox, inbox.c.seq, inbox.c.decided_us.is_not(None), inbox.c.received_us < _before),
+        INBOX_DAYS,
+    ),
+    (_old(outbox, outbox.c.seq, outbox.c.created_us < _before), WORDS_DAYS),
+    (
+        _old(
+            alerts,
+            alerts.c.seq,
+            alerts.c.due_us.is_(None),
+            alerts.c.at_us < _before,
+            or_(alerts.c.call.is_(None), not_(_known_call_is_open)),
+        ),
+        REST_DAYS,
+    ),
+    (_old(faults, faults.c.id, faults.c.ended_us < _before), REST_DAYS),
+    (_old(texts, texts.c.id, texts.c.call.like("f-%"), texts.c.at_us < _before), REST_DAYS),
+    (_old(tokens, tokens.c.id, tokens.c.revoked_us < _before), REST_DAYS),
+    (_old(device_states, device_states.c.source, device_states.c.heard_us < _before, not_(_there)), 1.0),
+    (_old(test_mode, test_mode.c.device, test_mode.c.until_us < _before), 0.0),
+)
+_REPLIES = Prepared(delete(replies).where(replies.c.at_us < _before))
+_ERASED = Prepared(delete(meta).where(meta.c.key.like("erased:%"), meta.c.value < bindparam("before")))
+
+_OLD_CALLS = (
+    select(calls.c.id)
+    .where(calls.c.closed_us.is_not(None), calls.c.closed_us < _before)
+    .order_by(calls.c.closed_us)
+    .limit(CALLS_BATCH)
+)
+_GONE = [
+    Prepared(delete(table).where(table.c.call == bindparam("gone")))
+    for table in (journal, texts, places, call_stations, alerts, outbox)
+] + [Prepared(delete(calls).where(calls.c.id == bindparam("gone"), calls.c.closed_us.is_not(None)))]
+
+_OF_NO_CALL = (
+    select(journal.c.seq, journal.c.at_us)
+    .where(journal.c.district == bindparam("of"), journal.c.call.is_(None))
+    .order_by(journal.c.seq)
+    .limit(BATCH)
+)
+_FACT_GONE = Prepared(
+    delete(journal).where(
+        and_(
+            journal.c.district == bindparam("of"),
+            journal.c.seq == bindparam("gone"),
+            journal.c.call.is_(None),
         )
     )
 )
-_REPLIES = Prepared(delete(replies).where(replies.c.at_us < bindparam("before_us")))
-_TESTS = Prepared(delete(test_mode).where(test_mode.c.until_us < bindparam("before_us")))
-_OLD = (
-    select(calls.c.id)
-    .where(calls.c.closed_us.is_not(None), calls.c.closed_us < bindparam("before_us"))
-    .order_by(calls.c.closed_us)
-    .limit(BATCH)
-)
 _mark = insert(meta).values(key=bindparam("key"), value=bindparam("value"))
 _PRUNED = Prepared(_mark.on_conflict_do_update(index_elements=["key"], set_={"value": _mark.excluded.value}))
-_GONE = [
-    Prepared(delete(journal).where(journal.c.call == bindparam("gone"))),
-    Prepared(delete(texts).where(texts.c.call == bindparam("gone"))),
-    Prepared(delete(places).where(places.c.call == bindparam("gone"))),
-    Prepared(delete(call_stations).where(call_stations.c.call == bindparam("gone"))),
-    Prepared(delete(calls).where(calls.c.id == bindparam("gone"))),
-]
 
 
 class Housekeeping:
-    """Run it in a task."""
+    """Run it in a task. `keep_closed_days`: None or 0 keeps calls for good."""
 
     def __init__(self, store: Store, clock: Clock, *, keep_closed_days: float | None = None) -> None:
         self._store = store
         self._clock = clock
         self._keep_closed_days = keep_closed_days
+        self._seen: tuple[int, float] | None = None  #: the clock, and time as the loop has it
         self.on_archived: Callable[[Mapping[str, int]], None] = lambda _marks: None
 
     async def run(self) -> None:
         """Tidy up every ten minutes, for ever."""
         while True:
             try:
-                await self.once()
+                if self._steady():
+                    await self.once()
+                else:
+                    log.warning("not_tidied", reason="the clock jumped")
             except StoreUnavailable as error:
                 log.warning("not_tidied", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
@@ -78,32 +156,63 @@ class Housekeeping:
     async def once(self) -> None:
         """Let go of what is past its time. Raises StoreUnavailable."""
         now_us = self._clock.now_us()
-        before_us = now_us - INBOX_DAYS * _DAY_US
-        while await self._has_old_inputs(before_us):
-            await self._store.write([Do(_INPUTS, [{"before_us": before_us}])])
-        await self._store.write(
+        await self._rules(now_us)
+        await self._facts_of_no_call(now_us - REST_DAYS * _DAY_US)
+        if self._keep_closed_days:
+            await self._calls(now_us - round(self._keep_closed_days * _DAY_US))
+
+    def _steady(self) -> bool:
+        """Whether the clock went as time did: by one that jumps to 2099 everything would be past its time."""
+        now_us, time = self._clock.now_us(), asyncio.get_running_loop().time()
+        if self._seen is None:
+            self._seen = (now_us, time)
+        ahead_seconds = (now_us - self._seen[0]) / 1e6 - (time - self._seen[1])
+        if ahead_seconds > JUMP_SECONDS and time - self._seen[1] < JUMP_SECONDS:
+            return False
+        if time - self._seen[1] >= JUMP_SECONDS or ahead_seconds < 0:
+            self._seen = (now_us, time)
+        return True
+
+    async def _write(self, work: list[Do]) -> list[list[list[tuple[Any, ...]]]]:
+        """Write a batch, then let others have the writer."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        done = await self._store.write(work)
+        await asyncio.sleep(max(REST_SECONDS_MIN, REST_TIMES * (loop.time() - began)))
+        return done
+
+    async def _rules(self, now_us: int) -> None:
+        for old, days in _RULES:
+            row = {"before_us": now_us - round(days * _DAY_US)}
+            while True:
+                [[gone]] = await self._write([Do(old, [row], fetch=True)])
+                if len(gone) < BATCH:
+                    break
+        await self._write(
             [
                 Do(_REPLIES, [{"before_us": now_us - REPLIES_DAYS * _DAY_US}]),
-                Do(_TESTS, [{"before_us": now_us}]),
+                # Its value begins with the moment, in as many digits as moments have for the next 250 years.
+                Do(_ERASED, [{"before": str(now_us - ERASED_DAYS * _DAY_US)}]),
             ]
         )
-        if self._keep_closed_days is not None:
-            await self._prune(now_us - round(self._keep_closed_days * _DAY_US))
 
-    async def _has_old_inputs(self, before_us: int) -> bool:
-        query = (
-            select(inbox.c.seq)
-            .where(inbox.c.decided_us.is_not(None), inbox.c.received_us < before_us)
-            .limit(1)
-        )
-        return bool(await self._store.read(query))
+    async def _facts_of_no_call(self, before_us: int) -> None:
+        for (district,) in await self._store.read(select(districts.c.code)):
+            while True:
+                rows = await self._store.read(_OF_NO_CALL, {"of": district})
+                gone = [int(seq) for seq, at_us in rows if at_us < before_us]
+                if not gone:
+                    break
+                marks = await pruned(self._store)
+                marks[district] = max(gone[-1], marks.get(district, 0))
+                await self._let_go([Do(_FACT_GONE, [{"of": district, "gone": seq} for seq in gone])], marks)
 
-    async def _prune(self, before_us: int) -> None:
-        marks = await pruned(self._store)
+    async def _calls(self, before_us: int) -> None:
         while True:
-            gone = [str(row[0]) for row in await self._store.read(_OLD, {"before_us": before_us})]
+            gone = [str(row[0]) for row in await self._store.read(_OLD_CALLS, {"before_us": before_us})]
             if not gone:
                 return
+            marks = await pruned(self._store)
             last = await self._store.read(
                 select(journal.c.district, func.max(journal.c.seq))
                 .where(journal.c.call.in_(gone))
@@ -112,9 +221,13 @@ class Housekeeping:
             for district, seq in last:
                 marks[district] = max(int(seq), marks.get(district, 0))
             rows = [{"gone": call_id} for call_id in gone]
-            tell = [{"key": f"pruned:{district}", "value": str(seq)} for district, seq in marks.items()]
-            await self._store.write([*(Do(statement, rows) for statement in _GONE), Do(_PRUNED, tell)])
-            self.on_archived(marks)
+            await self._let_go([Do(statement, rows) for statement in _GONE], marks)
+
+    async def _let_go(self, work: list[Do], marks: Mapping[str, int]) -> None:
+        """Entries of the journal go, and in the same transaction it is written up to where it may have gaps."""
+        tell = [{"key": f"pruned:{district}", "value": str(seq)} for district, seq in marks.items()]
+        await self._write([*work, Do(_PRUNED, tell)])
+        self.on_archived(marks)
 
 
 async def pruned(store: Store) -> dict[str, int]:

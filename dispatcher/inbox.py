@@ -13,20 +13,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
+import structlog
 from msgspec import Struct
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.sqlite import insert
 
 from config.doors import Clock, Ids, to_us
 from devices.family import Result
 from devices.signal import CALLING, Key, Signal, SignalType
 from dispatcher.core.commands import AnyCommand
+from dispatcher.core.district import Device
+from dispatcher.core.reports import Report
 from dispatcher.core.roll import Rolls
-from dispatcher.store import Do, Prepared, Row, Store
+from dispatcher.store import Do, Prepared, Row, Store, insert
 from dispatcher.tables import device_states, inbox
+
+log = structlog.get_logger("inbox")
 
 #: What asks something of the desk; everything else is the state of a device.
 ASKING = CALLING | {SignalType.CANCEL, SignalType.HELPER_ARRIVED, SignalType.TEST}
@@ -80,13 +84,6 @@ class CommandBody(Struct, frozen=True, omit_defaults=True):
     call: str | None = None
 
 
-class ReportBody(Struct, frozen=True):
-    """What a room of the house noticed: `fault` of a device."""
-
-    fault: str
-    source: str
-
-
 class Decided(Struct, frozen=True, omit_defaults=True):
     """What the desk made of a command: `status` as in HTTP; of a refusal `code`, `why` and the `field` that is wrong."""
 
@@ -114,6 +111,24 @@ class Kept:
     result: Result
 
 
+class Watch(Protocol):
+    """Who watches over the devices: hears every signal of a registered one, and says what that changes."""
+
+    def heard(
+        self, device: Device, source: str, signal: Signal, received_us: int, line: str
+    ) -> Sequence[Report]:
+        """What is to be reported, in the same transaction as the signal."""
+        ...
+
+    def heard_us(self, source: str) -> int:
+        """When the device itself was last heard."""
+        ...
+
+    def failed(self, reports: Sequence[Report]) -> None:
+        """These are not on disk: it is as if they had never been made."""
+        ...
+
+
 @dataclass(slots=True)
 class _Outcome:
     call: str | None
@@ -132,6 +147,7 @@ class Inbox:
         self._decided: OrderedDict[str, _Outcome] = OrderedDict()
         self._fresh: list[tuple[int, Row]] = []
         self._held: set[str] = set()
+        self.watch: Watch | None = None
         self.wake: Callable[[], None] = lambda: None
         self.on_stored: Callable[[Signal, float], None] = lambda _signal, _seconds: None
 
@@ -140,6 +156,8 @@ class Inbox:
         rows: list[Mapping[str, Any]] = []
         states: dict[str, Mapping[str, Any]] = {}
         unknown: set[str] = set()
+        reports: list[Report] = []
+        noticed: list[Mapping[str, Any]] = []
         for signal, received_us, line in arrivals:
             source = f"{signal.family}/{signal.device}"
             found = self._rolls.device_by_source(source)
@@ -149,11 +167,27 @@ class Inbox:
                 rows.append(self._row(signal, source, received_us, found[0].district.code if found else None))
             if found is not None:
                 # Only devices of the register have a row: strangers must not grow a table.
-                states[source] = {"source": source, "heard_us": received_us, "body": _state(signal, line)}
+                heard_us = received_us
+                if self.watch is not None:
+                    for report in self._watched(found[1], source, signal, received_us, line):
+                        reports.append(report)
+                        noticed.append(self._report_row(report, source, "", found[0].district.code))
+                    if not signal.id:
+                        heard_us = self.watch.heard_us(source)
+                states[source] = {"source": source, "heard_us": heard_us, "body": _state(signal, line)}
         work = [Do(_HEARD, list(states.values()))]
+        if noticed:
+            work.append(Do(_PUT, noticed))
         if rows:
             work = [Do(_PUT, rows), Do(_KNOWN, rows, fetch=True), *work]
-        fetched = await self._store.write(work)
+        try:
+            fetched = await self._store.write(work)
+        except BaseException:
+            if self.watch is not None and reports:
+                self.watch.failed(reports)
+            raise
+        for row in noticed:
+            self._hand_on(row)
         known = iter(zip(rows, fetched[0], strict=True)) if rows else iter(())
         kept: list[Kept] = []
         for signal, received_us, _line in arrivals:
@@ -165,9 +199,20 @@ class Inbox:
             kept.append(self._kept(row, found_rows[0], new))
             if kept[-1].result is not Result.DUPLICATE:
                 self.on_stored(signal, (self._clock.now_us() - received_us) / 1e6)
-        if rows:
+        if rows or noticed:
             self.wake()
         return kept
+
+    def _watched(
+        self, device: Device, source: str, signal: Signal, received_us: int, line: str
+    ) -> Sequence[Report]:
+        """What the watch has to say. A bug of ours there must not cost a press."""
+        assert self.watch is not None
+        try:
+            return self.watch.heard(device, source, signal, received_us, line)
+        except Exception:
+            log.exception("watch_failed", kind=signal.type)
+            return ()
 
     def _row(self, signal: Signal, source: str, received_us: int, district: str | None) -> Mapping[str, Any]:
         emergency = signal.type in CALLING and signal.key in (None, Key.EMERGENCY)
@@ -247,21 +292,46 @@ class Inbox:
             outcome = await self._outcome(stored_id, within_seconds)
         return msgspec.json.decode(outcome.result or '{"status":200}', type=Decided)
 
-    async def report(self, source: str, fault: str, ref: str) -> None:
-        """Something a room noticed about a device, once per ref. Raises StoreUnavailable."""
-        found = self._rolls.device_by_source(source)
-        row = {
-            "id": self._ids.new("r"),
+    async def report(
+        self, report: Report, *, source: str, ref: str = "", district: str = "", also: Sequence[Do] = ()
+    ) -> None:
+        """What a room noticed, once per (source, ref), and in one transaction `also` what it writes itself.
+
+        Without a `ref` none like it was made before; without a `district` that of the device `source`. Raises
+        StoreUnavailable.
+        """
+        found = self._rolls.device_by_source(source) if not district else None
+        code = district or (found[0].district.code if found else self._rolls.default_code)
+        row = self._report_row(report, source, ref, code)
+        await self._store.write([Do(_PUT, [row]), *also])
+        if not ref:  # another may have been there already: the table knows
+            self._hand_on(row)
+        self.wake()
+
+    async def report_all(self, reports: Sequence[tuple[Report, str, str]], *, source: str) -> None:
+        """Many at once, each with its ref (empty: none like it was made before) and its district.
+
+        Raises StoreUnavailable.
+        """
+        rows = [self._report_row(report, source, ref, code) for report, ref, code in reports]
+        await self._store.write([Do(_PUT, rows)])
+        for row in rows:
+            if row["ref"] == row["id"]:  # the others may have been there already: the table knows
+                self._hand_on(row)
+        self.wake()
+
+    def _report_row(self, report: Report, source: str, ref: str, district: str) -> Mapping[str, Any]:
+        row_id = self._ids.new("r")
+        return {
+            "id": row_id,
             "source": f"report/{source}",
-            "ref": ref,
+            "ref": ref or row_id,
             "kind": "report",
             "lane": LANE_REPORT,
-            "district": found[0].district.code if found else self._rolls.default_code,
+            "district": district,
             "received_us": self._clock.now_us(),
-            "body": msgspec.json.encode(ReportBody(fault, source)).decode(),
+            "body": msgspec.json.encode(report).decode(),
         }
-        await self._store.write([Do(_PUT, [row])])
-        self.wake()
 
     # ── what the desk takes ───────────────────────────────────────────────────────────────────────────────────────
 

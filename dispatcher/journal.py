@@ -80,7 +80,14 @@ class Journal:
         heads = await self._store.read(
             select(journal.c.district, func.max(journal.c.seq)).group_by(journal.c.district)
         )
-        return {str(district): int(seq) for district, seq in heads}
+        found = {str(district): int(seq) for district, seq in heads}
+        # A number is given once, also when the entry that had it was let go since.
+        for key, seq in await self._store.read(
+            select(meta.c.key, meta.c.value).where(meta.c.key.like("pruned:%"))
+        ):
+            district = str(key).partition(":")[2]
+            found[district] = max(int(seq), found.get(district, 0))
+        return found
 
     async def after(self, district: str, seq: int, limit: int) -> list[Entry]:
         """The entries after this number, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -51,6 +51,7 @@ class Metrics(Collector):
             registry=registry,
         )
         self._facts = Counter("yijian_facts_total", "Facts of the journal", ["fact"], registry=registry)
+        self.offline: Callable[[], int] = lambda: 0  #: how many devices are offline just now
         inbox.on_stored = self.stored
         desk.on_told = self.told
         registry.register(self)
@@ -85,6 +86,17 @@ class Metrics(Collector):
         yield GaugeMetricFamily(
             "yijian_oldest_overdue_deadline_seconds", "How late the latest deadline is", value=late
         )
+        book = self._desk.reports
+        for name, text, value in (
+            ("yijian_open_faults", "Open faults of devices", len(book.faults)),
+            ("yijian_devices_offline", "Devices known to be offline", self.offline()),
+            (
+                "yijian_uncovered_communities",
+                "Communities nobody below the desk can come to",
+                len(book.uncovered),
+            ),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
         yield GaugeMetricFamily(
             "yijian_inbox_depth", "Inputs stored and not decided yet", value=self._inbox.waiting
         )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import bindparam, delete, exists, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from config.doors import Clock, Ids
 from dispatcher.core.call import (
@@ -31,7 +30,8 @@ from dispatcher.core.call import (
     Reopened,
 )
 from dispatcher.core.district import District
-from dispatcher.store import Do, Prepared, Store, StoreUnavailable
+from dispatcher.core.roll import Rolls
+from dispatcher.store import Do, Prepared, Store, StoreUnavailable, insert
 from dispatcher.tables import outbox
 
 #: Who claimed a message and died gives it back after this.
@@ -194,6 +194,20 @@ def news_of(
         }
         for source in told
     ]
+
+
+def news_of_all(
+    told: Iterable[tuple[Entry, Call | None]], rolls: Rolls, ids: Ids, now_us: int
+) -> list[dict[str, Any]]:
+    """The rows that tell the wearers of all these facts."""
+    news: list[dict[str, Any]] = []
+    for entry, call in told:
+        if call is not None and call.sources:
+            roll = rolls.by_code.get(entry.district) or rolls.default
+            resident = roll.residents.get(call.resident or "")
+            language = resident.language if resident is not None else ""
+            news += news_of(entry, call, roll.district, language, ids, now_us)
+    return news
 
 
 def put(rows: Sequence[Mapping[str, Any]]) -> Do:

@@ -39,12 +39,15 @@ from dispatcher.register_change import (
     lifted,
     placeholder,
 )
-from dispatcher.store import Store
+from dispatcher.store import Do, OutcomeUnknown, Row, Store, StoreUnavailable
 
 #: A file this large is checked in a thread: the loop goes on meanwhile, presses come in.
 _THREAD_BYTES = 262_144
 #: So many rows are made in one go before the loop gets a turn.
 _ROWS_A_TURN = 2_000
+#: A write whose outcome nobody knows is done again after so long, so often.
+_AGAIN_SECONDS = 0.5
+_AGAIN_MAX = 120
 
 
 class WrongInput(Exception):  # noqa: N818
@@ -149,11 +152,12 @@ class Register:
     # ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def put(
-        self, section: str, item: Mapping[str, Any] | Item, district: str = ""
+        self, section: str, item: Mapping[str, Any] | Item, district: str = "", within: str = ""
     ) -> tuple[Item, bool]:
         """Add or replace one; the item as it is kept, and whether it is new.
 
-        Without a district an item stays where it is, and a new one goes to the default one.
+        Without a district an item stays where it is, and a new one goes to the default one. `within`: whoever asks sees
+        this district only, and no error names anything beyond it.
         """
         members: Mapping[str, Any] = item if isinstance(item, Mapping) else msgspec.to_builtins(item)
         given_id = members.get("code" if section == "areas" else "id")
@@ -162,7 +166,7 @@ class Register:
             home = self.rolls.roll_of(section, item_id)
             roll = home if home is not None and not district else self._roll(district)
             kept, problems = district_check.check_members(
-                section, members, item_id, self.known(), roll.district.code
+                section, members, item_id, KnownRolls(self.rolls, within), roll.district.code
             )
             if kept is None or isinstance(kept, Policy):
                 raise WrongInput(problems)
@@ -220,18 +224,22 @@ class Register:
             await self._change(change)
         return True
 
-    async def merge(self, content: bytes | DistrictFile) -> Mapping[str, int]:
-        """Load a district file, all or nothing; how many of each section it had. Items not in it stay as they are."""
+    async def merge(self, content: bytes | DistrictFile, within: str = "") -> Mapping[str, int]:
+        """Load a district file, all or nothing; how many of each section it had. Items not in it stay as they are.
+
+        `within`: only a file of this district, and one that names none goes there.
+        """
         raw = content if isinstance(content, bytes) else district_check.dump(content)
         async with self._lock:
+            known = KnownRolls(self.rolls, within)
             if len(raw) < _THREAD_BYTES:
-                file, problems = district_check.check(raw, self.known())
+                file, problems = district_check.check(raw, known)
             else:
-                file, problems = await asyncio.to_thread(district_check.check, raw, self.known())
+                file, problems = await asyncio.to_thread(district_check.check, raw, known)
             if file is None:
                 raise WrongInput(problems)
             change = Change(self.rolls)
-            roll = self._home_of(file, change)
+            roll = self._home_of(file, change, within)
             for section in rows.SECTIONS:
                 have: dict[str, Item] = getattr(roll, section)
                 for item in getattr(file, section):
@@ -304,10 +312,10 @@ class Register:
             raise WrongInput([Problem("district", f"there is no district {shown(district)}")])
         return roll
 
-    def _home_of(self, file: DistrictFile, change: Change) -> Roll:
+    def _home_of(self, file: DistrictFile, change: Change, within: str) -> Roll:
         """The roll that the file goes into, with the district's settings put where they are new."""
         if file.district is None:
-            return self.rolls.default
+            return self._roll(within)
         code = file.district.code
         roll = self.rolls.by_code.get(code)
         if roll is None:
@@ -340,7 +348,7 @@ class Register:
         if not any(do.rows for do in work):
             change.apply([])
             return
-        writing = asyncio.create_task(self._store.write(work), name="register-write")
+        writing = asyncio.create_task(self._write(work), name="register-write")
         gone: asyncio.CancelledError | None = None
         while not writing.done():
             try:
@@ -352,3 +360,20 @@ class Register:
         change.apply(writing.result())
         if gone is not None:
             raise gone
+
+    async def _write(self, work: Sequence[Do]) -> list[list[list[Row]]]:
+        """Write, and where nobody can tell whether it happened, write it again: the same twice is the same.
+
+        Memory would be out of step otherwise. Raises StoreUnavailable: nothing happened, or nobody knew for a minute.
+        """
+        unknown = 0
+        while True:
+            try:
+                return await self._store.write(work)
+            except StoreUnavailable as error:
+                if isinstance(error, OutcomeUnknown):
+                    unknown = unknown or 1
+                if not unknown or unknown > _AGAIN_MAX:
+                    raise
+                unknown += 1
+                await asyncio.sleep(_AGAIN_SECONDS)

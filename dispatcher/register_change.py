@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dispatcher import register_rows as rows
 from dispatcher.core.district import District, Policy, Station, StationKind
+from dispatcher.core.district_check import ELSEWHERE
 from dispatcher.core.roll import Item, Roll, Rolls
 from dispatcher.store import Do, Row
 
@@ -36,15 +37,19 @@ def generated_desk(roll: Roll) -> Station:
 
 
 class KnownRolls:
-    """What is registered, as a check wants to know it (`district_check.Known`)."""
+    """What is registered, as a check wants to know it (`district_check.Known`).
 
-    def __init__(self, rolls: Rolls) -> None:
+    `within`: for somebody who sees this district only.
+    """
+
+    def __init__(self, rolls: Rolls, within: str = "") -> None:
         self._rolls = rolls
+        self.within = within
 
     @property
     def default_district(self) -> str:
         """The default district's code."""
-        return self._rolls.default_code
+        return self.within or self._rolls.default_code
 
     def owner(self, section: str, item_id: str) -> str | None:
         """The district that has it; empty: it is in the placeholder, so whichever district is loaded first takes it."""
@@ -53,7 +58,9 @@ class KnownRolls:
         roll = self._rolls.roll_of(section, item_id)
         if roll is None:
             return None
-        return "" if is_placeholder(roll) and roll is self._rolls.default else roll.district.code
+        if is_placeholder(roll) and roll is self._rolls.default:
+            return ""
+        return roll.district.code if self.within in {"", roll.district.code} else ELSEWHERE
 
     def parent(self, area: str) -> str:
         """What a registered area lies in."""
@@ -63,7 +70,9 @@ class KnownRolls:
     def device_of(self, source: str) -> str | None:
         """The device that speaks so."""
         found = self._rolls.device_by_source(source)
-        return found[1].id if found is not None else None
+        if found is None:
+            return None
+        return found[1].id if self.within in {"", found[0].district.code} else ELSEWHERE
 
 
 def lifted(roll: Roll, section: str, item_id: str) -> tuple[list[Item], list[str]]:

@@ -23,6 +23,7 @@ class Sight:
     def __init__(self, ledger: Ledger, travel: Travel) -> None:
         self._ledger = ledger
         self._travel = travel
+        self.sms = False  #: can text messages be sent?
         self._atlases: dict[str, tuple[Roll, Atlas]] = {}
         self._standings: dict[str, tuple[Roll, int, int, dict[str, Standing]]] = {}
 
@@ -38,15 +39,19 @@ class Sight:
             now_us=now_us,
             load=page,
             place=location,
+            area=resident.area if resident is not None else "",
             standings=self._kept(roll, now_us),
+            sms=self.sms,
         )
 
     def standing(self, roll: Roll, now_us: int, station: Station) -> Standing:
         """Whether a station is able in itself now."""
+        return self.look(roll, now_us).standing(station)
+
+    def look(self, roll: Roll, now_us: int) -> World:
+        """The district as it is now, with the load that is committed."""
         page = Page(self._ledger)
-        return World(roll, self._atlas(roll), now_us, page, standings=self._kept(roll, now_us)).standing(
-            station
-        )
+        return World(roll, self._atlas(roll), now_us, page, standings=self._kept(roll, now_us))
 
     def routing(self, roll: Roll, resident: Resident, at_us: int) -> list[dict[str, object]]:
         """Who would be asked for this resident's emergency at that moment, in order, and why not the others."""

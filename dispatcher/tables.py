@@ -69,6 +69,15 @@ journal = Table(
     PrimaryKeyConstraint("district", "seq"),
 )
 Index("journal_call", journal.c.call, journal.c.seq)
+# What belongs to no call is let go by its age, what does by its call's end.
+_of_no_call = journal.c.call.is_(None)
+Index(
+    "journal_of_no_call",
+    journal.c.district,
+    journal.c.seq,
+    sqlite_where=_of_no_call,
+    postgresql_where=_of_no_call,
+)
 
 calls = Table(
     "calls",
@@ -97,6 +106,8 @@ Index(
     postgresql_where=calls.c.due_us.is_not(None),
 )
 Index("calls_opened", calls.c.district, calls.c.opened_us, calls.c.id)
+_closed = calls.c.closed_us.is_not(None)
+Index("calls_closed", calls.c.closed_us, sqlite_where=_closed, postgresql_where=_closed)
 Index("calls_resident", calls.c.resident)
 Index("calls_device", calls.c.device)
 
@@ -132,7 +143,7 @@ outbox = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("district", Text, nullable=False),
     Column("call", Text, nullable=False),
-    Column("channel", Text, nullable=False),  # device; SMS and webhooks are to come
+    Column("channel", Text, nullable=False),  # device: what the wearer is told; people are told by `alerts`
     Column("address", Text, nullable=False),  # family/address of a device
     Column("body", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
@@ -142,6 +153,73 @@ outbox = Table(
     Column("tries", Integer, nullable=False, default=0),
 )
 Index("outbox_due", outbox.c.channel, outbox.c.due_us, outbox.c.seq)
+
+# What people and programs are told: a row each, kept with its fate. Who is meant is an id, what is said is made of the
+# journal and the register at the moment of sending: no name, number or text stands here.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("seq", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),  # the same for all its tries
+    Column("district", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    Column("call", Text),
+    Column("fact", Text, nullable=False),
+    Column("fact_seq", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),  # of the fact
+    Column("kind", Text, nullable=False),  # news | summons
+    Column("channel", Text, nullable=False),  # webhook | sms
+    Column(
+        "target", Text, nullable=False
+    ),  # a webhook, a contact (resident/index), a person of the staff, a station
+    Column("asked", Text, nullable=False),  # of a summons: who was asked, as the call's offers name them
+    Column("wording", Text, nullable=False),  # which text; empty for a webhook
+    Column("endpoint", Text, nullable=False),  # where it goes: one that is slow or dead delays no other
+    Column("lane", Text, nullable=False),  # what stands in one lane goes out in order
+    Column("fate", Text, nullable=False),
+    Column("due_us", BigInteger),  # not before this; a claim moves it on, and so does a failure
+    Column("tries", Integer, nullable=False),
+    Column("last_us", BigInteger),
+    Column("provider", Text, nullable=False),
+    Column("provider_id", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    CheckConstraint("(fate = 'queued') = (due_us IS NOT NULL)", name="alerts_queued_is_due"),
+)
+_queued = alerts.c.due_us.is_not(None)
+Index("alerts_due", alerts.c.endpoint, alerts.c.due_us, sqlite_where=_queued, postgresql_where=_queued)
+Index("alerts_lane", alerts.c.lane, alerts.c.seq, sqlite_where=_queued, postgresql_where=_queued)
+Index("alerts_call", alerts.c.call, alerts.c.seq)
+Index("alerts_at", alerts.c.at_us)
+
+# What is wrong with a device, from its first sign to its end.
+faults = Table(
+    "faults",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("district", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    Column("device", Text),
+    Column("source", Text, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("station", Text, nullable=False),  # whose task it is
+    Column("since_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger),  # by when somebody must have seen to it; none when it has ended
+    Column("overdue", Integer, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("body", Text, nullable=False),
+    CheckConstraint("(ended_us IS NULL) = (due_us IS NOT NULL)", name="faults_open_is_due"),
+)
+Index("faults_open", faults.c.district, faults.c.since_us)
+Index("faults_ended", faults.c.ended_us)
+
+# Communities that nobody below the desk can come to, just now.
+uncovered = Table(
+    "uncovered",
+    metadata,
+    Column("area", Text, primary_key=True),
+    Column("district", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+)
 
 districts = Table(
     "districts",

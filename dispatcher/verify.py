@@ -78,7 +78,7 @@ async def _fold_again(store: Store, states: dict[str, Call]) -> AsyncIterator[st
         for row in rows:
             district, seq = str(row[0]), int(row[1])
             expected[district] += 1
-            if seq != expected[district] and seq > gaps.get(district, 0):
+            if seq != expected[district] and seq - 1 > gaps.get(district, 0):
                 yield f"journal {district}: number {seq} follows {expected[district] - 1}: entries are missing"
             expected[district] = seq
             try:

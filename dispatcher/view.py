@@ -50,6 +50,10 @@ def _resident(resident: Resident | None, call: Call) -> dict[str, Any] | None:
     if resident is None:
         return None if call.resident is None else {"id": call.resident}
     full = to_builtins(resident)
+    for contact in full.get("contacts", ()):
+        contact.pop(
+            "webhook", None
+        )  # where a relative's programs are is the register's, not whoever goes there
     return {name: full[name] for name in _RESIDENT if name in full}
 
 
@@ -139,6 +143,8 @@ _MOMENTS = {
     "repress_us": "repress_at",
     "within_us": "within",
     "happened_us": "happened_at",
+    "due_us": "due_at",
+    "since_us": "since",
 }
 
 

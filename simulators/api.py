@@ -68,18 +68,26 @@ class Event:
 
 
 class Api:
-    """A client of `/api/v1` with one token. `new_key` makes idempotency keys, which must differ in every run."""
+    """A client of `/api/v1` with one token, and with those of persons who act under their own names.
+
+    `persons` are tokens by staff id: what is asked `by` one of them goes with their token, by anybody else with the
+    one token. `new_key` makes idempotency keys, which must differ in every run.
+    """
 
     def __init__(
         self,
         base: str,
         token: str,
         *,
+        persons: Mapping[str, str] | None = None,
         timeout_seconds: float = 10.0,
         new_key: Callable[[], str] = lambda: secrets.token_hex(12),
     ) -> None:
         self._base = base.rstrip("/") + "/api/v1"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._persons = {
+            person: {"Authorization": f"Bearer {secret}"} for person, secret in (persons or {}).items()
+        }
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._new_key = new_key
         self._session: aiohttp.ClientSession | None = None
@@ -138,9 +146,11 @@ class Api:
                 return
             cursor = {"cursor": page["next"]}
 
-    async def post(self, path: str, body: Mapping[str, Any] | None = None, *, tries: int = 4) -> Any:
+    async def post(
+        self, path: str, body: Mapping[str, Any] | None = None, *, by: str = "", tries: int = 4
+    ) -> Any:
         """Write once, however often it takes: the same idempotency key goes with every try."""
-        key = {"Idempotency-Key": self._new_key()}
+        key = {"Idempotency-Key": self._new_key(), **self._persons.get(by, {})}
         for attempt in range(tries):
             try:
                 return (await self._ask("POST", path, json=dict(body or {}), headers=key))[1]
@@ -150,14 +160,14 @@ class Api:
                 await asyncio.sleep(_PAUSES_SECONDS[min(attempt, len(_PAUSES_SECONDS) - 1)])
         raise AssertionError("unreachable")
 
-    async def step(self, call: str, step: str, **fields: Any) -> dict[str, Any]:
-        """One step of a call (`accept`, `spoke`, `close` …); the call after it."""
-        answer: dict[str, Any] = await self.post(f"/calls/{call}/{step}", fields)
+    async def step(self, call: str, step: str, *, by: str = "", **fields: Any) -> dict[str, Any]:
+        """One step of a call (`accept`, `spoke`, `close` …), taken by somebody; the call after it."""
+        answer: dict[str, Any] = await self.post(f"/calls/{call}/{step}", fields, by=by)
         return answer
 
     async def duty(self, staff: str, *, on: bool) -> None:
-        """Say that somebody goes on duty, or off."""
-        await self.post(f"/staff/{staff}/duty", {"on": on})
+        """Somebody says that they go on duty, or off."""
+        await self.post(f"/staff/{staff}/duty", {"on": on}, by=staff)
 
     async def signal(self, device: str, id_: str, type_: str, **fields: Any) -> dict[str, Any]:
         """What a device says, over HTTP: `{"signal","result","call"}`."""

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import math
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 
-from config.doors import SystemClock
+from config.doors import SystemClock, from_us
 from config.logs import configure
-from simulators import day as days
+from simulators import day, week
 from simulators import press as presses
 from simulators.api import Api, ApiError
 from simulators.demo import keep
 from simulators.district import WEIDU, generate
 from simulators.staff import Crew
 from simulators.temper import LIFE
-from simulators.town import Broker, Town, hubs, ports_at
+from simulators.town import Broker, Town, hubs, ports_at, pressable
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
 _DRAIN_SECONDS = 10.0
+_START_HOUR = "the hour to start with is from 0 to below 24"
 
 
 def simulate_district(
@@ -100,22 +105,26 @@ def simulate_day(
     port: str | None = None,
     seed: int = 1,
     speed: float = 1.0,
-    seconds: float = 86_400.0,
+    seconds: float = day.DAY_SECONDS,
+    begin: date | None = None,
     start_hour: float = 0.0,
     a_month: float = 1.2,
     staff: bool = True,
 ) -> int:
-    """Drive a running system as a town's day does, for so many seconds of the town's time.
+    """Drive a running system as a town's days do, for so many seconds of the town's time.
 
-    `district` is a district file; without one the register of the running system is read. `speed` makes people and
-    presses that many times faster; the system's own limits stay as they are. `a_month` is how often a button is
-    pressed. `staff` plays the people who answer; without them presses go unanswered unless somebody else is there.
+    `district` is a district file; without one the register of the running system is read. The town's calendar begins
+    with the date `begin` (today) at `start_hour`. `speed` makes people and presses that many times faster; the system's
+    own limits stay as they are. `a_month` is how often a button is pressed. `staff` plays the people who answer;
+    without them presses go unanswered unless somebody else is there.
     """
     if speed <= 0 or seconds <= 0 or a_month <= 0:
         return _wrong("speed, seconds and presses a month are above nothing")
+    if not 0 <= start_hour < 24:
+        return _wrong(_START_HOUR)
     try:
         broker = Broker.of_url(mqtt)
-        document = None if district is None else json.loads(Path(district).read_text(encoding="utf-8"))
+        document = None if district is None else _read(district)
     except (OSError, ValueError) as error:
         return _wrong(str(error))
     _logs()
@@ -130,6 +139,7 @@ def simulate_day(
                 seed=seed,
                 speed=speed,
                 seconds=seconds,
+                begin=begin,
                 start_hour=start_hour,
                 a_month=a_month,
                 staff=staff,
@@ -140,6 +150,80 @@ def simulate_day(
         return _FAILED
     print(json.dumps(figures))
     return _DONE if figures["unreceipted"] == 0 else _FAILED
+
+
+def simulate_plan(
+    *,
+    district: str | None = None,
+    port: str | None = None,
+    seed: int = 1,
+    seconds: float = day.DAY_SECONDS,
+    begin: date | None = None,
+    start_hour: float = 0.0,
+    a_month: float = 1.2,
+    chinese: bool = False,
+) -> int:
+    """Print the timetable that `simulate_day` with the same arguments would play, and drive nothing.
+
+    Without a district file it is that of the usual made-up district: no system is asked.
+    """
+    if seconds <= 0 or a_month <= 0:
+        return _wrong("seconds and presses a month are above nothing")
+    if not 0 <= start_hour < 24:
+        return _wrong(_START_HOUR)
+    try:
+        document = generate() if district is None else _read(district)
+    except (OSError, ValueError) as error:
+        return _wrong(str(error))
+    begin = begin or _today(document)
+    holidays = _holidays(document)
+    ports = ports_at(None if port is None else Path(port), hubs(document))
+    found = _planned(document, ports, seed, seconds, begin=begin, start_hour=start_hour, a_month=a_month)
+    for line in week.timetable(
+        found, seed, begin=begin, start_hour=start_hour, holidays=holidays, chinese=chinese
+    ):
+        print(line)
+    return _DONE
+
+
+def _planned(
+    document: Mapping[str, Any],
+    ports: Mapping[str, Path],
+    seed: int,
+    seconds: float,
+    *,
+    begin: date,
+    start_hour: float,
+    a_month: float,
+) -> Iterator[day.Happening]:
+    """What the buttons of this district say in so many seconds."""
+    stream = week.plan(
+        seed,
+        pressable(document, ports),
+        begin=begin,
+        days=math.ceil(seconds / day.DAY_SECONDS + start_hour / 24),
+        start_hour=start_hour,
+        a_month=a_month,
+        holidays=_holidays(document),
+    )
+    return itertools.takewhile(lambda one: one.after < seconds, stream)
+
+
+def _read(path: str) -> dict[str, Any]:
+    """A district file. Raises OSError, ValueError."""
+    document = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        raise ValueError(f"{path}: no district file")  # noqa: TRY004 - what came in is wrong, not our types
+    return document
+
+
+def _holidays(document: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(document.get("district", {}).get("holidays", ()))
+
+
+def _today(document: Mapping[str, Any]) -> date:
+    zone = ZoneInfo(document.get("district", {}).get("timezone", "Asia/Shanghai"))
+    return from_us(SystemClock().now_us()).astimezone(zone).date()
 
 
 async def _register(api: Api) -> dict[str, Any]:
@@ -157,6 +241,7 @@ async def _day(
     seed: int,
     speed: float,
     seconds: float,
+    begin: date | None,
     start_hour: float,
     a_month: float,
     staff: bool,
@@ -168,7 +253,6 @@ async def _day(
             document = await _register(api)
         ports = ports_at(None if port is None else Path(port), hubs(document))
         town = Town(document, broker, ports, chance=chance, clock=clock)
-        buttons = town.buttons
         crew = Crew(
             api,
             document,
@@ -178,23 +262,32 @@ async def _day(
             clock=clock,
             press_helper_key=lambda device: town.say(device, "helper_arrived"),
         )
-        stream = days.happenings(
-            days.Habits.of_devices(len(buttons), a_month=a_month), buttons, chance, start_hour=start_hour
+        stream = _planned(
+            document,
+            ports,
+            seed,
+            seconds,
+            begin=begin or _today(document),
+            start_hour=start_hour,
+            a_month=a_month,
         )
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(keep("town", town.run, chance), name="day:town")]
-            if staff:
-                tasks.append(group.create_task(keep("staff", crew.run, chance), name="day:staff"))
+            playing = group.create_task(keep("town", town.run, chance), name="day:town")
+            people = group.create_task(keep("staff", crew.run, chance), name="day:staff") if staff else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds / speed):
                     await town.fleet.connected()
-                    await days.live(stream, town.do, speed=speed)
-            # The day is over; what was said last still gets its receipt.
+                    await day.live(stream, town.do, speed=speed)
+                    # Nothing more is pressed; those who answer still have the rest of the time.
+                    await asyncio.Event().wait()
+            # The day is over: nobody says anything more, and what was said last still gets its receipt.
+            if people is not None:
+                people.cancel()
+                await asyncio.wait([people])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     await town.fleet.drained()
-            for task in tasks:
-                task.cancel()
+            playing.cancel()
     tally, deeds = town.fleet.tally, crew.deeds
     return {
         "said": tally.said,

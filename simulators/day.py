@@ -1,11 +1,12 @@
-"""What a town's buttons do in a day: an endless, seeded stream of happenings, in the order they happen.
+"""What a town's buttons do day by day: an endless, seeded stream of happenings, in the order they happen.
 
-    for happening in happenings(habits, buttons, Random(7), start_hour=8.0):
+    for happening in happenings(habits, buttons, 7, days=almanac.days(7, date(2026, 11, 23)), start_hour=8.0):
         ...                        # Happening(after=12.7, device="btn-00417", type="press", key="emergency")
 
 Shape and shares are those of the field: most is said between 08 and 11 o'clock, at night little, but more often in
 earnest; one press of ten is taken back with the cancel key; some press again because nobody seems to come, or once
 more while help is on its way; a fall is often followed by a press. A few residents press far more than all others.
+What a weekday has been given by the seed it has in every week: the week is played over and over.
 """
 
 from __future__ import annotations
@@ -13,53 +14,28 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-#: Presses by hour of the day, relative: the peak of 08-11 ("where is my visit?"), a second hill towards the evening.
-HOURLY: tuple[float, ...] = (
-    *(0.35, 0.25, 0.22, 0.22, 0.28, 0.5, 0.9, 1.5),
-    *(2.4, 2.6, 2.2, 1.6, 1.2, 1.0, 1.1, 1.2),
-    *(1.3, 1.4, 1.5, 1.4, 1.2, 0.9, 0.65, 0.45),
-)
+from simulators import almanac
+from simulators.almanac import Day
 
-Kind = tuple[str, str]  #: type and key
-
-#: Out of a hundred things said by day, and by night. What only a machine says is in both.
-BY_DAY: dict[Kind, float] = {
-    ("press", "emergency"): 55,
-    ("press", "service"): 24,
-    ("press", "family"): 8,
-    ("fall", ""): 3.5,
-    ("inactivity", ""): 2,
-    ("hazard", ""): 0.7,
-    ("test", ""): 2.5,
-    ("battery_low", ""): 2.5,
-    ("mains_lost", ""): 1,
-    ("tamper", ""): 0.3,
-}
-BY_NIGHT: dict[Kind, float] = {
-    ("press", "emergency"): 72,
-    ("press", "service"): 5,
-    ("press", "family"): 4,
-    ("fall", ""): 10,
-    ("inactivity", ""): 4,
-    ("hazard", ""): 1,
-    ("battery_low", ""): 2.5,
-    ("mains_lost", ""): 1.2,
-    ("tamper", ""): 0.3,
-}
+DAY_SECONDS = 86_400.0
+#: How much of the day's shape is left where the habits are `even`.
+_EVEN_SHAPE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How much happens: `a_day` happenings, follow-ups not counted; `flat` spreads them evenly over hours and minutes."""
+    """How much happens: `a_day` happenings on an ordinary day, follow-ups not counted.
+
+    With `even` there is nearly as much at night as by day, and no minute without anything: for who watches a demo.
+    """
 
     a_day: float
-    flat: bool = False
+    even: bool = False
     cancels: float = 0.10
     impatient: float = 0.15
     presses_on_the_way: float = 0.08
@@ -81,39 +57,66 @@ class Happening:
     key: str = field(default="", compare=False)
 
 
-def is_night(hour: float) -> bool:
-    """Between ten in the evening and six in the morning."""
-    return hour % 24 < 6 or hour % 24 >= 22
-
-
 def happenings(
-    habits: Habits, buttons: Sequence[str], chance: random.Random, *, start_hour: float
+    habits: Habits, buttons: Sequence[str], seed: object, *, days: Iterable[Day], start_hour: float = 0.0
 ) -> Iterator[Happening]:
-    """All that happens from `start_hour` (by the town's clock) on, for ever. Memory is bounded by what is pending."""
+    """All that happens on these days, the first of them from `start_hour` on; `after` counts from there.
+
+    Pure: the same arguments give the same happenings. Each day is drawn by itself, so that Thursday is Thursday
+    whichever day one begins with. Memory is bounded by what is pending.
+    """
     if not buttons:
         return
     # A few press far more often than the rest.
+    chance = random.Random(f"{seed}/eagerness")
     eagerness = tuple(accumulate(chance.lognormvariate(0.0, 1.0) for _ in buttons))
-    tables = [(tuple(table), tuple(accumulate(table.values()))) for table in (BY_DAY, BY_NIGHT)]
-    highest = 1.0 if habits.flat else max(HOURLY) / (sum(HOURLY) / 24)
     waiting: list[tuple[Happening, int]] = []
     tie = itertools.count()
+    begin = -start_hour * 3600
+    for day in days:
+        chance = random.Random(f"{seed}/{day.on.weekday()}")
+        for second in _moments(habits, day, chance):
+            first = _first(begin + second, day, second / 3600, buttons, eagerness, chance)
+            while waiting and waiting[0][0].after <= first.after:
+                yield heapq.heappop(waiting)[0]
+            for follow_up in _follow_ups(first, habits, chance):
+                if follow_up.after >= 0:
+                    heapq.heappush(waiting, (follow_up, next(tie)))
+            if first.after >= 0:
+                yield first
+        begin += DAY_SECONDS
+    while waiting and waiting[0][0].after < begin:
+        yield heapq.heappop(waiting)[0]
+
+
+def _moments(habits: Habits, day: Day, chance: random.Random) -> Iterator[float]:
+    """When something is said on that day, in seconds from its midnight."""
+    gap = DAY_SECONDS / habits.a_day
     clock = 0.0
     while True:
-        gap = 86_400 / (habits.a_day * highest)
-        clock += gap * chance.uniform(0.5, 1.5) if habits.flat else chance.expovariate(1 / gap)
-        while waiting and waiting[0][0].after <= clock:
-            yield heapq.heappop(waiting)[0]
-        hour = start_hour + clock / 3600
+        if habits.even:
+            shaped = 1 - _EVEN_SHAPE + _EVEN_SHAPE * almanac.rate(day, clock / 3600)
+            clock += gap / shaped * chance.uniform(0.5, 1.5)
+        else:
+            clock += chance.expovariate(almanac.RATE_MAX / gap)
+        if clock >= DAY_SECONDS:
+            return
         # Thinning: drawn at the rate of the busiest hour, kept by the share of this one.
-        if not habits.flat and chance.random() >= HOURLY[math.floor(hour) % 24] / max(HOURLY):
-            continue
-        kinds, weights = tables[is_night(hour)]
-        type_, key = chance.choices(kinds, cum_weights=weights)[0]
-        first = Happening(clock, chance.choices(buttons, cum_weights=eagerness)[0], type_, key)
-        for follow_up in _follow_ups(first, habits, chance):
-            heapq.heappush(waiting, (follow_up, next(tie)))
-        yield first
+        if habits.even or chance.random() * almanac.RATE_MAX < almanac.rate(day, clock / 3600):
+            yield clock
+
+
+def _first(
+    after: float,
+    day: Day,
+    hour: float,
+    buttons: Sequence[str],
+    eagerness: Sequence[float],
+    chance: random.Random,
+) -> Happening:
+    table = almanac.kinds(day, hour)
+    type_, key = chance.choices(tuple(table), tuple(table.values()))[0]
+    return Happening(after, chance.choices(buttons, cum_weights=eagerness)[0], type_, key)
 
 
 def _follow_ups(first: Happening, habits: Habits, chance: random.Random) -> Iterator[Happening]:

@@ -1,8 +1,9 @@
-"""A whole town for `yijian run --demo`: buttons, hubs and staff that keep a fresh installation alive for a visitor.
+"""A whole town for `yijian run --demo`: buttons, hubs, staff and relatives that keep a fresh installation alive.
 
 A call comes in every ten to twenty seconds, people take three to twenty seconds to accept, and journeys last a minute:
-people and ways in fast motion, the system itself in real time. At night most stations are closed and the desk has the
-work; that is how it is. Nothing here ends because a server or broker went away: each part waits for it and goes on.
+people and ways in fast motion, the system itself in real time. The week of one seed is played over and over, from the
+weekday and the hour that it is. At night most stations are closed and the desk has the work; that is how it is.
+Nothing here ends because a server or broker went away: each part waits for it and goes on.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from typing import Any
 import structlog
 
 from config.doors import Clock, SystemClock
-from simulators import day
+from simulators import almanac, day
 from simulators.api import Api
+from simulators.relatives import KIN_DEMO, Relatives
+from simulators.sink import Sink
 from simulators.staff import Crew
 from simulators.temper import DEMO
 from simulators.town import Broker, Town, hubs, ports_at
@@ -46,11 +49,14 @@ async def play(
     stop: asyncio.Event,
     mqtt_username: str | None = None,
     mqtt_password: str | None = None,
+    persons: Mapping[str, str] | None = None,
+    sink: Sink | None = None,
     clock: Clock | None = None,
 ) -> None:
     """Play the town until `stop` is set.
 
     `hub_path` is where the port of the district's first hub appears, or a path for each hub that is to be played.
+    `persons` are tokens of staff, by id; who has none acts with `token`. Relatives read what comes to the `sink`.
     """
     clock = clock or SystemClock()
     chance = random.Random(f"{seed}/demo")
@@ -65,7 +71,7 @@ async def play(
         chance=chance,
         clock=clock,
     )
-    async with Api(http, token) as api:
+    async with Api(http, token, persons=persons) as api:
         crew = Crew(
             api,
             district,
@@ -78,9 +84,16 @@ async def play(
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "town": town.run,
             "staff": crew.run,
-            "life": lambda: _life(town, crew, chance, speed),
-            "tell": lambda: _tell(town, crew),
+            "life": lambda: _life(town, crew, district, seed, speed),
         }
+        relatives: Relatives | None = None
+        if sink is not None:
+            relatives = Relatives(
+                api, sink, operator=crew.operator, chance=chance, seed=seed, temper=KIN_DEMO, speed=speed
+            )
+            sink.on_message = relatives.hear
+            parts["relatives"] = relatives.run
+        parts["tell"] = lambda: _tell(town, crew, relatives)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(keep(name, part, chance), name=f"demo:{name}")
@@ -99,10 +112,14 @@ async def keep(name: str, part: Callable[[], Awaitable[None]], chance: random.Ra
             await part()
         except* Exception:
             log.exception("demo.part_failed", part=name)
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # It failed in the very moment it was cancelled: a TaskGroup then tells of the failure alone.
+            raise asyncio.CancelledError
         await asyncio.sleep(chance.uniform(1.0, 3.0))
 
 
-async def _life(town: Town, crew: Crew, chance: random.Random, speed: float) -> None:
+async def _life(town: Town, crew: Crew, district: Mapping[str, Any], seed: int, speed: float) -> None:
     """Presses, for ever, the first as soon as the devices are connected."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_FIRST_SECONDS):
@@ -111,14 +128,16 @@ async def _life(town: Town, crew: Crew, chance: random.Random, speed: float) -> 
     if not buttons:
         log.warning("demo.no_buttons")
         await asyncio.Event().wait()
-    town.say(chance.choice(buttons), "press", "emergency")
+    town.say(random.Random(f"{seed}/first").choice(buttons), "press", "emergency")
     local = crew.rota.local()
+    holidays = frozenset(district.get("district", {}).get("holidays", ()))
     await day.live(
         day.happenings(
-            day.Habits(a_day=86_400 / _GAP_SECONDS, flat=True),
+            day.Habits(a_day=day.DAY_SECONDS / _GAP_SECONDS, even=True),
             buttons,
-            chance,
-            start_hour=local.hour + local.minute / 60,
+            seed,
+            days=almanac.days(seed, local.date(), holidays),
+            start_hour=local.hour + local.minute / 60 + local.second / 3600,
         ),
         town.do,
         speed=speed,
@@ -126,11 +145,12 @@ async def _life(town: Town, crew: Crew, chance: random.Random, speed: float) -> 
     )
 
 
-async def _tell(town: Town, crew: Crew) -> None:
+async def _tell(town: Town, crew: Crew, relatives: Relatives | None) -> None:
     """Now and then one line of figures."""
     while True:
         await asyncio.sleep(_TELL_SECONDS)
         tally, deeds = town.fleet.tally, crew.deeds
+        kin = {} if relatives is None else {"read": relatives.deeds.read, "rang_home": relatives.deeds.rang}
         log.info(
             "demo.figures",
             said=tally.said,
@@ -141,4 +161,5 @@ async def _tell(town: Town, crew: Crew) -> None:
             accepted=deeds.accepted,
             closed=deeds.closed,
             tidied=deeds.tidied,
+            **kin,
         )

@@ -32,13 +32,15 @@ def generate(
     code: str = str(WEIDU),
     name: str = "魏都区",
     prefix: str = "",
+    sink: str | None = None,
 ) -> dict[str, Any]:
     """A district file (the contract's section 7), drawn from the seed.
 
     `hubs` communities have a hub with radio buttons (family `yj_line`, at most 120 each); everybody else has native
     buttons, one in ten two of them. With `staff` a station that has people is able only while one of them is on
     duty, so that somebody must say so (`simulators.staff` does); without, stations count as staffed in their hours.
-    `prefix` goes before every id, so that several districts fit into one installation.
+    `prefix` goes before every id, so that several districts fit into one installation. `sink` is the address where
+    webhooks end (`simulators.sink`); without one there are none. Only their addresses depend on it.
     """
     if communities < 1 or residents < 0 or streets < 1 or hubs < 0:
         raise ValueError("a district has at least one community and one street, and nothing less than none")
@@ -56,6 +58,7 @@ def generate(
         hubs=hubs,
         prefix=prefix,
     )
+    people.abroad(random.Random(f"{seed}/abroad"), homes.residents)
     document: dict[str, Any] = {
         "district": {
             "code": code,
@@ -72,6 +75,10 @@ def generate(
     if staff:
         document["staff"] = people.staff(
             random.Random(f"{seed}/staff"), ground, stations, code=code, prefix=prefix
+        )
+    if sink is not None:
+        document["webhooks"] = people.webhooks(
+            random.Random(f"{seed}/webhooks"), homes.residents, sink=sink, code=code, prefix=prefix
         )
     return document
 

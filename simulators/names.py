@@ -82,6 +82,8 @@ _FASHIONS: tuple[tuple[int, int, tuple[str, ...]], ...] = (
 )
 _YOUNGER_WOMEN = _words("丽 静 敏 艳 娟 霞 丽娟 红梅 春霞 晓燕 俊丽 海燕 慧敏 志红 雪梅 亚楠 梦洁 雅琪 佳怡")
 _YOUNGER_MEN = _words("伟 强 军 磊 涛 超 建伟 志强 海涛 晓东 国伟 永强 红军 俊峰 文杰 浩然 少华 新建 鹏飞")
+_ABROAD_WOMEN = _words("Grace Emily Linda Amy Helen Joyce Cindy Vivian")
+_ABROAD_MEN = _words("David Kevin Jason Eric Michael Tony Leo Victor")
 
 
 def surname(chance: random.Random) -> str:
@@ -104,6 +106,13 @@ def adult(chance: random.Random, *, woman: bool | None = None, family_name: str 
     if woman is None:
         woman = chance.random() < 0.5
     return (family_name or surname(chance)) + chance.choice(_YOUNGER_WOMEN if woman else _YOUNGER_MEN)
+
+
+def abroad(chance: random.Random, family_name: str, *, woman: bool | None = None) -> str:
+    """The name of somebody who went abroad, as the telephone at home has it: `Grace 王`."""
+    if woman is None:
+        woman = chance.random() < 0.5
+    return f"{chance.choice(_ABROAD_WOMEN if woman else _ABROAD_MEN)} {family_name}"
 
 
 def phone(chance: random.Random) -> str:

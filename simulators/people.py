@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,11 @@ _NEWS: tuple[list[str], ...] = (
     ["opened", "unanswered", "accepted", "on_scene", "closed"],
 )
 _NEWS_WEIGHTS = tuple(accumulate((30, 30, 20, 12, 8)))
+
+#: Who may live abroad, and how many of them do; and how many contacts have an app that hears by webhook.
+_GO_ABROAD = frozenset({"daughter", "son", "grandchild"})
+_ABROAD = 0.05
+_APP, _APP_ABROAD = 0.02, 0.5
 
 _HEARTBEAT_SECONDS = 900
 _HUB_HEARTBEAT_SECONDS = 30
@@ -161,6 +167,39 @@ def _contact(chance: random.Random, elder: str, *, woman: bool, married: bool) -
         "phone": names.phone(chance),
         "on": list(chance.choices(_NEWS, cum_weights=_NEWS_WEIGHTS)[0]),
     }
+
+
+def abroad(chance: random.Random, residents: Sequence[Row]) -> None:
+    """Some children and grandchildren live abroad, and read English."""
+    for resident in residents:
+        for contact in resident["contacts"]:
+            if contact["relation"] in _GO_ABROAD and chance.random() < _ABROAD:
+                woman = {"daughter": True, "son": False}.get(contact["relation"])
+                family = contact["name"][: 2 if len(contact["name"]) > 3 else 1]
+                contact |= {"name": names.abroad(chance, family, woman=woman), "language": "en"}
+
+
+def webhooks(
+    chance: random.Random, residents: Sequence[Row], *, sink: str, code: str, prefix: str
+) -> list[Row]:
+    """One webhook that hears every call of the district, and one each for contacts who have an app beside texts.
+
+    `sink` is the address before `/hooks/…`. A contact's webhook asks for no fact itself: it hears what its contact does.
+    """
+
+    def hook(name_of: str, events: list[str]) -> Row:
+        secret = base64.b64encode(chance.randbytes(32)).decode()
+        row: Row = {"id": f"{prefix}wh-{name_of}", "url": "", "secret": f"whsec_{secret}", "events": events}
+        return row | {"url": f"{sink.rstrip('/')}/hooks/{row['id']}", "area": code}
+
+    rows = [hook("district", ["call.*"])]
+    for resident in residents:
+        for place, contact in enumerate(resident["contacts"]):
+            if chance.random() < (_APP_ABROAD if contact.get("language") else _APP):
+                row = hook(f"{resident['id'].removeprefix(prefix)}-{place}", [])
+                contact["webhook"] = row["id"]
+                rows.append(row)
+    return rows
 
 
 def staff(

@@ -56,6 +56,12 @@ class Rota:
         """The time on the town's clocks."""
         return from_us(self._clock.now_us()).astimezone(self._zone)
 
+    def at_work(self, station: str) -> list[str]:
+        """Who works there just now; where nobody has the shift, everybody who ever does."""
+        there = self._at.get(station, [])
+        on = self._shift.get(station, frozenset())
+        return [person for person in there if person in on] or there
+
     def forget(self) -> None:
         """The server may know nothing any more: say everything again."""
         self._said.clear()

@@ -3,7 +3,8 @@
     crew = Crew(api, district, chance=Random(7), temper=DEMO)
     await crew.run()                                     # until cancelled; a server that goes away is waited for
 
-Everything is done through the HTTP API and the stream of facts, with one token that may act for every station:
+Everything is done through the HTTP API and the stream of facts, by persons: somebody at work there accepts, and the
+same one sets out and closes. Whoever has no token of their own acts with the one that may act for every station:
 
     call.dispatched ──> asked ──(seen)──> accept ──> telephone ──> close (false alarm, four of five)
                           │  └─> decline               └──> en route ──> on scene ──> close (on site)
@@ -33,10 +34,15 @@ from simulators.temper import LIFE, Span, Temper
 
 log = structlog.get_logger(__name__)
 
+#: Steps that say for which station they are taken.
+_NAMES_STATION = frozenset({"accept", "decline", "seen"})
 _HELD = frozenset({"accepted", "en_route", "on_scene"})
 _SWEEP_SECONDS = 20.0
 #: So many sweeps, and the lists are read again, should anything ever have been missed.
 _LISTS_EVERY = 15
+#: However fast people are, the system's own steps stay in real time and come first: the widest circle is asked after
+#: 180 s.
+_STEPS_SECONDS = 200.0
 #: How long the helper's press on the resident's button may take to show on the call.
 _PROOF_SECONDS = 4.0
 
@@ -48,6 +54,8 @@ class Watched:
     state: Mapping[str, Any]
     moved: float
     asked: dict[str, int] = field(default_factory=dict)
+    #: Who of a station has to do with it.
+    persons: dict[str, str] = field(default_factory=dict)
     #: The station that holds it, where it is one of ours that does something about it.
     holder: str | None = None
     tidied: bool = False
@@ -97,6 +105,11 @@ class Crew:
     def open_calls(self) -> int:
         """How many calls are open, as far as heard."""
         return len(self._calls)
+
+    def operator(self) -> tuple[str, str]:
+        """The district desk, and who sits there: whoever takes the telephone. Empty where there is none."""
+        desk = next(iter(self._desks), "")
+        return desk, self._somebody(desk)
 
     async def run(self) -> None:
         """Work, until cancelled."""
@@ -177,7 +190,10 @@ class Crew:
         except Conflict:
             self.deeds.late += 1  # somebody else was first, or the call moved on
         except Refused as error:
-            log.warning("staff.refused", status=error.status, why=str(error))
+            if error.status == 404:
+                self.deeds.late += 1  # out of a station's sight: somebody else has it
+            else:
+                log.warning("staff.refused", status=error.status, why=str(error))
         except Away as error:
             log.info("staff.server_away", why=str(error))
 
@@ -198,9 +214,20 @@ class Crew:
             return False
         return (watched.state.get("accepted") or {}).get("station") == station
 
-    async def _step(self, call: str, step: str, **fields: Any) -> None:
-        """Take a step, and hear at once what became of the call: the stream may be a moment behind."""
-        answer = await self._api.step(call, step, **fields)
+    def _somebody(self, station: str) -> str:
+        """Somebody at work in that station; itself where it has no people of its own in the register."""
+        there = self.rota.at_work(station)
+        return self._chance.choice(there) if there else station
+
+    async def _step(self, call: str, step: str, station: str, **fields: Any) -> None:
+        """Somebody of the station takes a step, and hears at once what became of the call: the stream may be late."""
+        watched = self._calls.get(call)
+        by = self._somebody(station)
+        if watched is not None:
+            by = watched.persons.setdefault(station, by)
+        if station and step in _NAMES_STATION:
+            fields["station"] = station
+        answer = await self._api.step(call, step, by=by, **fields)
         if answer.get("id") == call and call in self._calls:
             self._take(answer, "answer")
 
@@ -213,24 +240,22 @@ class Crew:
             self.deeds.forgotten += 1
             await self._pause(self._temper.look)
             if self._waits(call) and self._chance.random() < 0.5:
-                await self._step(call, "seen", station=station)
+                await self._step(call, "seen", station)
             return
         elif draw < self._temper.forgets + self._temper.declines:
             await self._pause(self._temper.decline)
             if self._waits(call):
-                await self._step(
-                    call, "decline", station=station, reason=self._chance.choice(tempers.REASONS)
-                )
+                await self._step(call, "decline", station, reason=self._chance.choice(tempers.REASONS))
                 self.deeds.declined += 1
             return
         else:
             await self._pause(self._temper.look)
             if self._waits(call) and self._chance.random() < 0.6:
-                await self._step(call, "seen", station=station)
+                await self._step(call, "seen", station)
             await self._pause(self._temper.accept)
         if not self._waits(call):
             return
-        await self._step(call, "accept", station=station)
+        await self._step(call, "accept", station)
         self.deeds.accepted += 1
         await self._hold(call, station, float(dispatch.get("travel_seconds") or 600.0))
 
@@ -251,22 +276,21 @@ class Crew:
             if not self._ours(call, station):
                 return
             if draw < self._temper.never_sets_out + self._temper.gives_back:
-                await self._step(call, "release", reason=self._chance.choice(tempers.REASONS))
+                await self._step(call, "release", station, reason=self._chance.choice(tempers.REASONS))
                 return
-            await self._step(call, "en-route")
+            await self._step(call, "en-route", station)
             low, high = self._temper.travel
             travel = min(high, max(low, travel_seconds * self._temper.travel_share))
             await self._pause((travel * 0.8, travel * 1.3))
             if not self._ours(call, station):
                 return
-            await self._arrive(call, watched)
+            await self._arrive(call, station, watched)
             await self._pause(self._temper.on_site)
             if self._ours(call, station):
                 spoke = watched.state.get("spoke")
                 result = spoke.get("result") if isinstance(spoke, Mapping) else spoke
-                await self._close(
-                    call, tempers.settled_on_site(watched.state, self._chance, spoke=result, needed=needed)
-                )
+                ending = tempers.settled_on_site(watched.state, self._chance, spoke=result, needed=needed)
+                await self._close(call, station, ending)
         finally:
             watched.holder = None
 
@@ -278,7 +302,7 @@ class Crew:
         if self._chance.random() >= self._temper.telephones:
             return False
         answered = self._chance.random() < self._temper.answered
-        await self._step(call, "spoke", result="answered" if answered else "no_answer")
+        await self._step(call, "spoke", station, result="answered" if answered else "no_answer")
         if not answered or not self._ours(call, station):
             return not self._ours(call, station)
         await self._pause(self._temper.talk)
@@ -286,11 +310,11 @@ class Crew:
             return True
         state = self._calls[call].state
         if self._chance.random() < tempers.unneeded(state, self.rota.local().hour):
-            await self._close(call, tempers.settled_by_telephone(state))
+            await self._close(call, station, tempers.settled_by_telephone(state))
             return True
         return False
 
-    async def _arrive(self, call: str, watched: Watched) -> None:
+    async def _arrive(self, call: str, station: str, watched: Watched) -> None:
         """On site: now and then proven by the helper's key on the resident's button, else just said."""
         device = watched.state.get("device")
         if (
@@ -303,17 +327,17 @@ class Crew:
                 async with asyncio.timeout(_PROOF_SECONDS):
                     await watched.arrived.wait()
                     return
-        await self._step(call, "on-scene", proof="manual")
+        await self._step(call, "on-scene", station, proof="manual")
 
-    async def _close(self, call: str, ending: Mapping[str, str]) -> None:
-        await self._step(call, "close", **ending)
+    async def _close(self, call: str, station: str, ending: Mapping[str, str]) -> None:
+        await self._step(call, "close", station, **ending)
         self.deeds.closed += 1
 
     async def _look_again(self, call: str, station: str) -> None:
         """The resident pressed once more while help is coming: whoever holds the call mostly notices."""
         await self._pause(self._temper.look)
         if self._ours(call, station) and self._chance.random() < self._temper.sees_second_press:
-            await self._step(call, "seen", station=station)
+            await self._step(call, "seen", station)
 
     # --- the last resort ------------------------------------------------------------------------------------------
 
@@ -323,7 +347,8 @@ class Crew:
             await asyncio.sleep(_SWEEP_SECONDS / max(1.0, self._speed))
             if count % _LISTS_EVERY == 0:
                 await self._read_lists()
-            before = asyncio.get_running_loop().time() - self._temper.abandoned / self._speed
+            patience = max(_STEPS_SECONDS, self._temper.abandoned / self._speed)
+            before = asyncio.get_running_loop().time() - patience
             for call, watched in list(self._calls.items()):
                 if watched.moved < before and watched.holder is None and not watched.tidied:
                     watched.tidied = True
@@ -336,10 +361,10 @@ class Crew:
             self._take(state, "answer")
             if state["state"] == "closed":
                 return
+            desk = next(iter(self._desks), "")
             if state["state"] == "received":
-                desk = {"station": station} if (station := next(iter(self._desks), "")) else {}
-                await self._step(call, "accept", **desk)
-            await self._close(call, tempers.abandoned())
+                await self._step(call, "accept", desk)
+            await self._close(call, desk, tempers.abandoned())
             self.deeds.tidied += 1
         except Refused as error:
             if error.status in {404, 410}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,12 @@ def hubs(district: Mapping[str, Any]) -> dict[str, list[str]]:
         if hub in found:
             found[hub].append(device.get("address") or device["id"])
     return found
+
+
+def pressable(district: Mapping[str, Any], ports: Collection[str]) -> list[str]:
+    """The addresses of all buttons that can be pressed, of radio buttons those behind a hub that has a port."""
+    radio = [button for hub, behind in hubs(district).items() if hub in ports for button in behind]
+    return [*natives(district), *radio]
 
 
 class Town:

@@ -26,6 +26,7 @@ from stories import pictures, places
 from stories.process import LINGER, Killed, MortalStore, Out, Process
 
 from devices.signal import Key, Signal, SignalType
+from dispatcher import coverage as coverage_room
 from dispatcher import desk as desk_room
 from dispatcher import outbox as outbox_room
 from dispatcher.board import call_of
@@ -156,6 +157,11 @@ class Town(Process):
         await self.register.put(section, {**item, **fields})
         await self.advance(seconds=1)  # a change does not wake the desk: its poll sees it
 
+    async def load(self, **sections: Any) -> None:
+        """A district file with these sections is loaded over what is there."""
+        await self.register.merge(msgspec.json.encode(sections))
+        await self.advance(seconds=1)
+
     async def policy(self, key: str, **changed: Any) -> None:
         """The district has its own policy of this key from now on; without anything changed: the default one again."""
         if changed:
@@ -188,6 +194,25 @@ class Town(Process):
         """She was told, in this order."""
         for state in states:
             self._expect("wearer", device, state, 1)
+
+    def expect_fault(self, device: str, fault: str, station: str = "", *, overdue: bool = False) -> None:
+        """That fault of the device (or of a source) was told, and whose task it is."""
+        self._expect("fault", device, f"{fault} for {station}" + " overdue" * overdue, 1)
+
+    def expect_restored(self, *devices: str, fault: str = "") -> None:
+        """Each is well again, or its fault is over."""
+        for device in devices:
+            self._expect("restored", device, fault, 1)
+
+    def expect_lost(self, *communities: str) -> None:
+        """Nobody below the desk can come there."""
+        for community in communities:
+            self._expect("lost", community, "", 1)
+
+    def expect_covered(self, *communities: str) -> None:
+        """Somebody can come there again."""
+        for community in communities:
+            self._expect("covered", community, "", 1)
 
     def expect_silence(self) -> None:
         """Nothing else went out."""
@@ -266,7 +291,7 @@ def play(
     loop = looptime.patch_event_loop(asyncio.new_event_loop(), start=0)
     poll, logs = desk_room.POLL_SECONDS, structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    desk_room.POLL_SECONDS = outbox_room.POLL_SECONDS = poll_seconds
+    desk_room.POLL_SECONDS = outbox_room.POLL_SECONDS = coverage_room.LOOK_SECONDS = poll_seconds
 
     async def run() -> tuple[Town, list[Entry]]:
         town = Town(start, district)
@@ -282,7 +307,7 @@ def play(
         asyncio.set_event_loop(loop)
         town, entries = loop.run_until_complete(run())
     finally:
-        desk_room.POLL_SECONDS = outbox_room.POLL_SECONDS = poll
+        desk_room.POLL_SECONDS = outbox_room.POLL_SECONDS = coverage_room.LOOK_SECONDS = poll
         structlog.configure(**logs)
         asyncio.set_event_loop(None)
         loop.close()

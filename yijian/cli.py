@@ -136,6 +136,8 @@ def parser(say: Say, *, chinese: bool = False) -> argparse.ArgumentParser:
     _decode(menu)
     _listen(menu)
     _db(menu.menu("db"))
+    _person(menu.menu("person"))
+    _doctor(menu)
     return top
 
 
@@ -179,6 +181,7 @@ def _run(menu: _Menu) -> None:
     run.add_argument("--demo", action="store_true", help=menu.say("run.demo"))
     _config(run, menu.say)
     run.add_argument("--speed", metavar="X", type=float, help=menu.say("run.speed"))
+    run.add_argument("--sink", metavar="HOST:PORT", help=menu.say("run.sink"))
 
 
 def _simulate(menu: _Menu) -> None:
@@ -197,8 +200,13 @@ def _simulate(menu: _Menu) -> None:
     day.add_argument("--district", metavar="FILE", help=say("simulate.file"))
     day.add_argument("--port", metavar="DEV", help=say("simulate.port"))
     day.add_argument("--seed", metavar="N", type=int, default=1, help=say("simulate.seed"))
-    day.add_argument("--hours", metavar="N", type=float, default=24.0, help=say("simulate.hours"))
+    length = day.add_mutually_exclusive_group()
+    length.add_argument("--hours", metavar="N", type=float, default=24.0, help=say("simulate.hours"))
+    length.add_argument("--days", metavar="N", type=float, help=say("simulate.days"))
+    day.add_argument("--date", metavar="YYYY-MM-DD", help=say("simulate.date"))
+    day.add_argument("--start-hour", metavar="H", type=float, default=0.0, help=say("simulate.start_hour"))
     day.add_argument("--speed", metavar="X", type=float, default=1.0, help=say("simulate.speed"))
+    day.add_argument("--plan", action="store_true", help=say("simulate.plan"))
     press = menu.command("press")
     press.add_argument("--family", metavar="NAME", default="native", help=say("family"))
     press.add_argument("--device", metavar="ID", required=True, help=say("simulate.device"))
@@ -258,8 +266,32 @@ def _listen(menu: _Menu) -> None:
 
 
 def _db(menu: _Menu) -> None:
+    say = menu.say
     for name in ("upgrade", "verify"):
-        _config(menu.command(name), menu.say)
+        _config(menu.command(name), say)
+    backup = menu.command("backup", more="db.backup.more")
+    backup.add_argument("file", metavar="FILE", help=say("db.backup.file"))
+    backup.add_argument("--force", action="store_true", help=say("db.backup.force"))
+    restore = menu.command("restore", more="db.restore.more")
+    restore.add_argument("file", metavar="FILE", help=say("db.restore.file"))
+    restore.add_argument("--yes", action="store_true", help=say("db.restore.yes"))
+    restore.add_argument("--anyway", action="store_true", help=say("db.restore.anyway"))
+    for command in (backup, restore):
+        _config(command, say)
+
+
+def _doctor(menu: _Menu) -> None:
+    doctor = menu.command("doctor", more="doctor.more")
+    doctor.add_argument("--json", action="store_true", help=menu.say("doctor.json"))
+    _config(doctor, menu.say)
+
+
+def _person(menu: _Menu) -> None:
+    erase = menu.command("erase", more="person.erase.more")
+    erase.add_argument("id", metavar="ID", help=menu.say("person.id"))
+    erase.add_argument("--kind", choices=("resident", "staff"), help=menu.say("person.kind"))
+    erase.add_argument("--yes", action="store_true", help=menu.say("person.yes"))
+    _config(erase, menu.say)
 
 
 if __name__ == "__main__":

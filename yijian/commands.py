@@ -12,16 +12,16 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yijian.cli import MQTT
 from yijian.errors import DONE, FAILED, CommandError, UsageError
-from yijian.words import Say
+from yijian.words import Say, is_chinese
 
 if TYPE_CHECKING:
-    from config.settings import Settings
+    from config.settings import Address, Settings
 
 #: A district file may be that large (contract, section 4); frames to decode are far smaller.
 _INPUT_BYTES_MAX = 64 * 1024 * 1024
@@ -39,6 +39,7 @@ def run(arguments: Namespace, _say: Say) -> int:
     """Everything in one process, until SIGTERM."""
     settings = _settings(arguments)
     speed = settings.speed if arguments.speed is None else _positive("--speed", arguments.speed)
+    sink_at = None if arguments.sink is None else _address("--sink", arguments.sink)
     from config.doors import SystemClock
     from yijian import clock, compose, lock
 
@@ -46,7 +47,7 @@ def run(arguments: Namespace, _say: Say) -> int:
     with lock.hold(settings.data):
         _logs(settings.log)
         try:
-            return asyncio.run(compose.serve(settings, demo=arguments.demo, speed=speed))
+            return asyncio.run(compose.serve(settings, demo=arguments.demo, speed=speed, sink_at=sink_at))
         except CommandError:
             raise
         except Exception:
@@ -88,22 +89,23 @@ def district_check(arguments: Namespace, say: Say) -> int:
     return FAILED if errors else DONE
 
 
-def token_create(arguments: Namespace, _say: Say) -> int:
+def token_create(arguments: Namespace, say: Say) -> int:
     """Make a token; it alone is printed."""
     settings = _with_folder(arguments)
     from yijian import compose
 
-    print(
-        asyncio.run(
-            compose.token_create(
-                settings,
-                role=arguments.role,
-                area=arguments.area,
-                station=arguments.station,
-                staff=arguments.staff,
-            )
+    secret, not_there = asyncio.run(
+        compose.token_create(
+            settings,
+            role=arguments.role,
+            area=arguments.area,
+            station=arguments.station,
+            staff=arguments.staff,
         )
     )
+    if not_there:
+        print(f"{', '.join(not_there)}: {say('token.not_there')}", file=sys.stderr)
+    print(secret)
     return DONE
 
 
@@ -193,6 +195,34 @@ def db_verify(arguments: Namespace, say: Say) -> int:
     return FAILED if differences else DONE
 
 
+def db_backup(arguments: Namespace, say: Say) -> int:
+    """Back up the database, also while a server runs."""
+    from yijian import upkeep
+
+    return upkeep.db_backup(_settings(arguments), arguments, say)
+
+
+def db_restore(arguments: Namespace, say: Say) -> int:
+    """Put a backup in the place of the database."""
+    from yijian import upkeep
+
+    return upkeep.db_restore(_settings(arguments), arguments, say)
+
+
+def person_erase(arguments: Namespace, say: Say) -> int:
+    """Erase a resident or one of the staff."""
+    from yijian import upkeep
+
+    return upkeep.person_erase(_with_folder(arguments), arguments, say)
+
+
+def doctor(arguments: Namespace, say: Say) -> int:
+    """Look for what is wrong; 1 where something is bad."""
+    from yijian import upkeep
+
+    return upkeep.doctor(_settings(arguments), arguments, say)
+
+
 def simulate_district(arguments: Namespace, _say: Say) -> int:
     """Make a district file."""
     from simulators import command
@@ -207,9 +237,24 @@ def simulate_district(arguments: Namespace, _say: Say) -> int:
 
 
 def simulate_day(arguments: Namespace, _say: Say) -> int:
-    """Drive a system like a town's day."""
+    """Drive a system like a town's day, or week; or only say what would happen."""
     from simulators import command
 
+    if arguments.days is None:
+        seconds = _positive("--hours", arguments.hours) * 3600
+    else:
+        seconds = _positive("--days", arguments.days) * 86_400
+    begin = None if arguments.date is None else _date("--date", arguments.date)
+    if arguments.plan:
+        return command.simulate_plan(
+            district=arguments.district,
+            port=arguments.port,
+            seed=arguments.seed,
+            seconds=seconds,
+            begin=begin,
+            start_hour=arguments.start_hour,
+            chinese=is_chinese(os.environ),
+        )
     return command.simulate_day(
         http=arguments.http,
         token=_token(),
@@ -218,7 +263,9 @@ def simulate_day(arguments: Namespace, _say: Say) -> int:
         port=arguments.port,
         seed=arguments.seed,
         speed=_positive("--speed", arguments.speed),
-        seconds=_positive("--hours", arguments.hours) * 3600,
+        seconds=seconds,
+        begin=begin,
+        start_hour=arguments.start_hour,
     )
 
 
@@ -263,6 +310,10 @@ COMMANDS: dict[str, Callable[[Namespace, Say], int]] = {
     "listen": listen,
     "db.upgrade": db_upgrade,
     "db.verify": db_verify,
+    "db.backup": db_backup,
+    "db.restore": db_restore,
+    "person.erase": person_erase,
+    "doctor": doctor,
 }
 
 
@@ -327,6 +378,22 @@ def _positive(name: str, value: float) -> float:
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"{name} must be greater than 0")
     return value
+
+
+def _address(name: str, value: str) -> Address:
+    from config import reading
+
+    try:
+        return reading.address_or_free_port(value)
+    except ValueError as error:
+        raise UsageError(f"{name} {error}") from None
+
+
+def _date(name: str, value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise UsageError(f"{name} is no date such as 2026-11-24") from None
 
 
 def _read(name: str) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import secrets
 import signal
 import socket
@@ -17,25 +16,29 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import msgspec
 import structlog
 from aiohttp import web
 
 from config.doors import Clock, ClockIds, Ids, SystemClock
 from config.settings import Address, Settings
 from devices.family import Line, Transport
-from dispatcher import schema
+from dispatcher import register_rows
+from dispatcher.alert_board import AlertBoard
+from dispatcher.alerts.post import Post
 from dispatcher.board import Board
 from dispatcher.console.access import Access
 from dispatcher.console.app import Options, make_app, make_runner
 from dispatcher.console.rooms import Health, Rooms
-from dispatcher.console.tokens import TokenError, Tokens
+from dispatcher.console.tokens import TokenError, Tokens, not_there
 from dispatcher.core import district_check
 from dispatcher.core.district import Role
+from dispatcher.core.roll import Rolls
 from dispatcher.desk import Desk
+from dispatcher.erase import Erasure, forgetting
+from dispatcher.fault_board import FaultBoard
 from dispatcher.feed import Feed
 from dispatcher.housekeeping import Housekeeping, pruned
 from dispatcher.inbox import Inbox
@@ -44,13 +47,20 @@ from dispatcher.ledger import Ledger
 from dispatcher.metrics import Metrics
 from dispatcher.outbox import Outbox
 from dispatcher.register import Register, WrongInput
-from dispatcher.store import SqliteStore, StoreUnavailable
+from dispatcher.store import Store, StoreUnavailable
 from dispatcher.verify import counted, verify
 from gateway.gateway import Gateway, GatewayOptions
 from gateway.processes import holder_of_port
+from yijian import demo as demos
+from yijian.database import TakenError, opened
 from yijian.errors import DONE, CommandError, UsageError
 from yijian.lock import LockedError, hold
 from yijian.ports import DownlinkPort, InboxPort
+from yijian.posting import post_office, wording
+from yijian.watching import Watch, watch
+
+if TYPE_CHECKING:
+    from simulators.sink import Sink
 
 log = structlog.get_logger()
 
@@ -60,14 +70,13 @@ BROKER_WAIT_SECONDS = 5.0
 DESK_SILENT_SECONDS = 10.0
 #: What the demo keeps of its closed calls: it must be able to run for ever on a small disk.
 DEMO_KEEP_DAYS = 2.0
-DEMO_SEED = 411002
 
 
 @dataclass(slots=True)
 class House:
     """The rooms of the dispatcher, built and connected, on an open database."""
 
-    store: SqliteStore
+    store: Store
     clock: Clock
     ids: Ids
     register: Register
@@ -83,7 +92,7 @@ class House:
 @asynccontextmanager
 async def house(settings: Settings) -> AsyncIterator[House]:
     """The dispatcher's rooms, with everything read that they need to decide."""
-    async with opened(settings) as store:
+    async with opened(settings, desk=True) as store:
         clock = SystemClock()
         ids = ClockIds(clock)
         ledger = Ledger()
@@ -122,62 +131,59 @@ def needed_by(ledger: Ledger, register: Register, kind: str, item_id: str) -> st
     return None
 
 
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[SqliteStore]:
-    """The database, brought up to date."""
-    path = database_path(settings)
-    try:
-        schema.upgrade(path)
-    except schema.SchemaError as error:
-        raise CommandError(str(error)) from error
-    store = SqliteStore(path)
-    try:
-        await store.open()
-        yield store
-    except StoreUnavailable as error:
-        raise CommandError(f"the database {path.name} cannot be used: {error}") from error
-    finally:
-        await store.close()
-
-
-def database_path(settings: Settings) -> Path:
-    """The SQLite file of the settings."""
-    prefix = "sqlite:///"
-    if not settings.database.startswith(prefix):
-        raise UsageError("YIJIAN_DATABASE: this version keeps its data in SQLite only (sqlite:///…)")
-    return Path(settings.database.removeprefix(prefix))
-
-
 # ── run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def serve(settings: Settings, *, demo: bool, speed: float) -> int:
-    """Everything in one process until SIGTERM or SIGINT; the exit code."""
+async def serve(settings: Settings, *, demo: bool, speed: float, sink_at: Address | None = None) -> int:
+    """Everything in one process until SIGTERM or SIGINT; the exit code. `sink_at`: where the demo's sink listens."""
     listener = bound(settings.http)
-    with contextlib.closing(listener):
-        async with house(settings) as rooms:
-            await load_district(rooms, settings, demo=demo)
-            await _serve(settings, rooms, listener, demo=demo, speed=speed)
+    said = wording(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(contextlib.closing(listener))
+        sink: Sink | None = None
+        if demo:
+            sink = await stack.enter_async_context(demos.sink_at(sink_at, speed))
+            settings = demos.with_sink(settings, sink)
+        rooms = await stack.enter_async_context(house(settings))
+        await load_district(rooms, settings, sink)
+        post = await stack.enter_async_context(post_office(settings, rooms, said, demo=demo))
+        await _serve(settings, rooms, post, listener, sink, speed=speed)
     return DONE
 
 
 async def _serve(
-    settings: Settings, rooms: House, listener: socket.socket, *, demo: bool, speed: float
+    settings: Settings,
+    rooms: House,
+    post: Post,
+    listener: socket.socket,
+    sink: Sink | None,
+    *,
+    speed: float,
 ) -> None:
+    demo = sink is not None
     hubs = demo_hubs(settings, rooms) if demo else {}
-    gateway = build_gateway(settings, rooms, hubs, anonymous=settings.mqtt_anonymous or demo)
+    watching = await watch(rooms)
+    gateway = build_gateway(settings, rooms, watching, hubs, anonymous=settings.mqtt_anonymous or demo)
     demo_token = secrets.token_urlsafe(32) if demo else ""
     fixed = {
         secret: Access(id=name, role=Role.ADMIN)
         for secret, name in ((settings.admin_token, "admin"), (demo_token, "demo"))
         if secret
     }
+    people = demos.accesses(rooms.register) if demo else {}
+    persons = demos.tokens_for(people)
+    fixed |= {secret: people[name] for name, secret in persons.items()}
     tokens = Tokens(rooms.store, rooms.clock, rooms.ids, fixed=fixed)
-    Metrics(rooms.desk, rooms.inbox, rooms.ledger, rooms.clock)
-    app = make_app(console_rooms(rooms, gateway), Options(tokens=tokens, demo_token=demo_token))
+    Metrics(rooms.desk, rooms.inbox, rooms.ledger, rooms.clock).offline = watching.offline
+    options = Options(
+        tokens=tokens, demo_token=demo_token, demo_messages=sink.url if sink is not None else ""
+    )
+    app = make_app(console_rooms(rooms, gateway, watching), options)
     runner = make_runner(app)
     spare_the_collector()
-    housekeeping = Housekeeping(rooms.store, rooms.clock, keep_closed_days=DEMO_KEEP_DAYS if demo else None)
+    housekeeping = Housekeeping(
+        rooms.store, rooms.clock, keep_closed_days=DEMO_KEEP_DAYS if demo else settings.keep_closed_days
+    )
     housekeeping.on_archived = rooms.feed.archived
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -188,22 +194,36 @@ async def _serve(
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(rooms.desk.run(), name="desk"),
+                group.create_task(post.run(), name="post"),
                 group.create_task(gateway.run(), name="gateway"),
                 group.create_task(housekeeping.run(), name="housekeeping"),
+                group.create_task(watching.supervision.run(), name="supervision"),
+                group.create_task(watching.coverage.run(), name="coverage"),
             ]
             await web.SockSite(runner, listener).start()
             await ready(gateway, stop)
-            url = f"http://{_shown(settings.http)}"
+            at = Address(settings.http.host, listener.getsockname()[1])  # port 0 has become a real one
+            url = f"http://{shown(at)}"
             if not stop.is_set():
                 print(f"ready {url}", flush=True)
-            if demo:
-                tasks.append(
-                    group.create_task(play(settings, rooms, hubs, url, demo_token, speed, stop), name="demo")
+            if sink is not None:
+                town = demos.play(
+                    settings,
+                    rooms.register,
+                    hubs,
+                    url=url,
+                    token=demo_token,
+                    persons=persons,
+                    sink=sink,
+                    speed=speed,
+                    stop=stop,
                 )
+                tasks.append(group.create_task(town, name="demo"))
             await stop.wait()
             # New requests end first, so that what they asked is still decided; then what is on its way to a device.
             await runner.cleanup()
             await gateway.drain()
+            await post.drain()
             for task in tasks:
                 task.cancel()
         with contextlib.suppress(StoreUnavailable):
@@ -242,7 +262,8 @@ def bound(address: Address) -> socket.socket:
     return listener
 
 
-def _shown(address: Address) -> str:
+def shown(address: Address) -> str:
+    """Where this machine finds what listens there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     return f"{host}:{address.port}"
 
@@ -256,7 +277,9 @@ async def ready(gateway: Gateway, stop: asyncio.Event) -> None:
         await asyncio.sleep(0.02)
 
 
-def build_gateway(settings: Settings, rooms: House, hubs: Mapping[str, Path], *, anonymous: bool) -> Gateway:
+def build_gateway(
+    settings: Settings, rooms: House, watching: Watch, hubs: Mapping[str, Path], *, anonymous: bool
+) -> Gateway:
     """The gateway on the dispatcher's inbox and outbox."""
     lines = settings.lines + tuple(
         Line(family="yj_line", transport=Transport.SERIAL, port=str(port), baud=115200)
@@ -270,14 +293,16 @@ def build_gateway(settings: Settings, rooms: House, hubs: Mapping[str, Path], *,
         lines=lines,
     )
     try:
-        return Gateway(
-            options, InboxPort(rooms.inbox), DownlinkPort(rooms.outbox, rooms.register.rolls), rooms.clock
-        )
+        inbox = InboxPort(rooms.inbox, watching.supervision)
+        downlink = DownlinkPort(rooms.outbox, rooms.register.rolls)
+        gateway = Gateway(options, inbox, downlink, rooms.clock)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    watching.by(gateway)
+    return gateway
 
 
-def console_rooms(rooms: House, gateway: Gateway) -> Rooms:
+def console_rooms(rooms: House, gateway: Gateway, watching: Watch) -> Rooms:
     """What the console needs, wired."""
 
     async def routing(resident_id: str, at_us: int) -> list[dict[str, Any]]:
@@ -293,12 +318,19 @@ def console_rooms(rooms: House, gateway: Gateway) -> Rooms:
             gone.append("desk")
         return Health(gone, [] if gateway.broker_up else ["broker"])
 
+    erasure = Erasure(
+        rooms.store, rooms.register, rooms.clock, forgetting(rooms.store), on_erased=rooms.feed.forget
+    )
     return Rooms(
         inbox=rooms.inbox,
         board=rooms.board,
         feed=rooms.feed,
         register=rooms.register,
+        alerts=AlertBoard(rooms.store, rooms.clock),
+        faults=FaultBoard(rooms.store),
+        coverage=watching.coverage,
         routing=routing,
+        erase=erasure.erase,
         store=rooms.store,
         clock=rooms.clock,
         ids=rooms.ids,
@@ -309,7 +341,7 @@ def console_rooms(rooms: House, gateway: Gateway) -> Rooms:
 # ── the district, the demo ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def load_district(rooms: House, settings: Settings, *, demo: bool) -> None:
+async def load_district(rooms: House, settings: Settings, sink: Sink | None) -> None:
     """The district file of the settings; in a demo on an empty register, the demo's own."""
     if settings.district is not None:
         try:
@@ -319,10 +351,13 @@ async def load_district(rooms: House, settings: Settings, *, demo: bool) -> None
                 f"YIJIAN_DISTRICT: {settings.district} cannot be read: {error.strerror}"
             ) from error
         await merge(rooms.register, content)
-    elif demo and not any(roll.residents for roll in rooms.register.rolls.by_code.values()):
-        from simulators.district import generate
-
-        await merge(rooms.register, json.dumps(generate(DEMO_SEED, hubs=1)).encode())
+    elif sink is not None and not any(roll.residents for roll in rooms.register.rolls.by_code.values()):
+        await merge(rooms.register, demos.district_of(sink))
+    if sink is not None:
+        if (moved := demos.moved_webhooks(rooms.register, sink)) is not None:
+            await merge(rooms.register, moved)
+        # Before anything is sent: a webhook that nobody knows is answered 404, and its message given up.
+        sink.know(demos.exported(rooms.register))
 
 
 async def merge(register: Register, content: bytes) -> Mapping[str, int]:
@@ -344,34 +379,6 @@ def demo_hubs(settings: Settings, rooms: House) -> dict[str, Path]:
     return {hub: settings.data.absolute() / "demo" / f"{hub}.tty" for hub in hubs[:1]}
 
 
-async def play(
-    settings: Settings,
-    rooms: House,
-    hubs: Mapping[str, Path],
-    url: str,
-    token: str,
-    speed: float,
-    stop: asyncio.Event,
-) -> None:
-    """The demo's town."""
-    from simulators import demo
-
-    for port in hubs.values():
-        port.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    code = rooms.register.rolls.default_code
-    await demo.play(
-        http=url,
-        token=token,
-        mqtt_host=settings.mqtt_listen.host,
-        mqtt_port=settings.mqtt_listen.port,
-        hub_path=hubs,
-        district=msgspec.to_builtins(rooms.register.export(code)),
-        seed=DEMO_SEED,
-        speed=speed,
-        stop=stop,
-    )
-
-
 # ── the other commands ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -379,21 +386,19 @@ async def district_load(settings: Settings, content: bytes) -> str:
     """Merge a file into the register: straight, or through the server that has the data folder."""
     try:
         with hold(settings.data):
-            async with opened(settings) as store:
+            async with opened(settings, desk=True) as store:
                 register = Register(store, SystemClock())
                 await register.load()
                 return _counts(await merge(register, content))
-    except LockedError:
+    except (LockedError, TakenError):
         return await _load_by_http(settings, content)
 
 
 async def _load_by_http(settings: Settings, content: bytes) -> str:
     if not settings.admin_token:
-        raise CommandError(
-            "a server is running on this data folder: set YIJIAN_ADMIN_TOKEN to load through it"
-        )
+        raise CommandError("a server is running on this data: set YIJIAN_ADMIN_TOKEN to load through it")
     headers = {"Authorization": f"Bearer {settings.admin_token}", "Content-Type": "application/json"}
-    url = f"http://{_shown(settings.http)}/api/v1/district"
+    url = f"http://{shown(settings.http)}/api/v1/district"
     try:
         async with (
             aiohttp.ClientSession() as session,
@@ -431,16 +436,18 @@ async def _tokens(settings: Settings) -> AsyncIterator[Tokens]:
 
 async def token_create(
     settings: Settings, *, role: str, area: str | None, station: str | None, staff: str | None
-) -> str:
-    """A new token's secret; nobody can find it again."""
-    async with _tokens(settings) as tokens:
+) -> tuple[str, list[str]]:
+    """A new token's secret, which nobody can find again; and what it is bound to that is not registered yet."""
+    bounds = {"area": area or "", "station": station or "", "staff": staff or ""}
+    async with opened(settings) as store:
+        clock = SystemClock()
+        rolls = Rolls()
+        rolls.by_code.update((await register_rows.load(store, clock.now_us())).rolls)
         try:
-            issued = await tokens.create(
-                Role(role), area=area or "", station=station or "", staff=staff or ""
-            )
+            issued = await Tokens(store, clock, ClockIds(clock)).create(Role(role), **bounds, rolls=rolls)
         except TokenError as error:
             raise UsageError(f"--{error.field}: {error.error}") from error
-        return issued.secret
+        return issued.secret, not_there(rolls, **bounds)
 
 
 async def token_revoke(settings: Settings, token_id: str) -> bool:

@@ -34,6 +34,23 @@ def make_folder(folder: Path) -> None:
         raise UsageError(f"the data folder {folder} cannot be written to by this user")
 
 
+def holder(folder: Path) -> str | None:
+    """Who holds the lock on a data folder (a pid, or `?` where that cannot be told); None: nobody.
+
+    Looked up, not tried: somebody who starts at this very moment must not be in the way of themselves.
+    """
+    try:
+        found = (folder / "lock").stat()
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        pid = (folder / "lock").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    if not any(row.split()[1] == "FLOCK" and device in row.split() for row in locks):
+        return None
+    return pid if pid.isdigit() else "?"
+
+
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
     """Hold the lock on a data folder, making the folder where it is missing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from hashlib import sha256
 
 import structlog
 
@@ -14,6 +13,7 @@ from dispatcher.core.roll import Rolls
 from dispatcher.inbox import Inbox
 from dispatcher.outbox import Outbox, Parcel
 from dispatcher.store import StoreUnavailable
+from dispatcher.supervision import Supervision
 from gateway.ports import Arrival, Busy, Down, Stored
 
 log = structlog.get_logger()
@@ -22,8 +22,9 @@ log = structlog.get_logger()
 class InboxPort:
     """The dispatcher's inbox as the gateway sees it."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, supervision: Supervision) -> None:
         self._inbox = inbox
+        self._supervision = supervision
 
     async def put(self, arrivals: Sequence[Arrival]) -> Sequence[Stored]:
         """Store a batch; Busy where nothing can be stored just now."""
@@ -42,11 +43,10 @@ class InboxPort:
         except StoreUnavailable:
             return None
 
-    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> None:
-        """A fault to show, once a day for a device however often it is replayed."""
-        ref = f"replayed:{received_at.date()}:{sha256(error.encode()).hexdigest()[:16]}"
+    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> None:  # noqa: ARG002
+        """A fault to show, once an hour for a device however often it is replayed."""
         try:
-            await self._inbox.report(f"{family}/{device}", "retained", ref)
+            await self._supervision.replayed(f"{family}/{device}", error)
         except StoreUnavailable as unavailable:
             log.warning("fault not written down", error=str(unavailable))
 

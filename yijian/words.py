@@ -58,8 +58,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "加上一个生成的区县，以及模拟的呼叫器、工作人员和家属",
     ),
     "run.speed": (
-        "how many times faster than life the demo's town goes",
-        "演示区县的时间倍速",
+        "how many times faster than life the demo's town goes; the system's own deadlines stay as they are",
+        "演示区县的时间倍速；系统自身的时限不变",
+    ),
+    "run.sink": (
+        "where the page with the demo's messages listens, on loopback; a free port by default",
+        "演示收件箱页面的监听地址（仅限本机），默认任选空闲端口",
     ),
     # simulate
     "simulate": ("make a district; drive a system as a town would", "生成区县；像真实城区一样驱动系统"),
@@ -81,6 +85,13 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "simulate.mqtt": ("the broker's address", "MQTT 服务地址"),
     "simulate.hours": ("how many hours of the town to play", "演练多少小时"),
+    "simulate.days": ("or how many days, e.g. 7 for a week", "或演练多少天，如 7 为一周"),
+    "simulate.date": ("the town's date to begin with, today by default", "从哪一天开始，默认今天"),
+    "simulate.start_hour": ("the town's hour to begin with, 0 to 24", "从几点开始，0 到 24"),
+    "simulate.plan": (
+        "print what would be pressed when, and drive nothing; without --district, of the generated district",
+        "只打印时间表，不驱动系统；不给 --district 则用生成的区县",
+    ),
     "simulate.speed": ("how many times faster than life", "时间倍速"),
     "simulate.device": ("the button's address in its family", "呼叫器在其设备族中的地址"),
     "simulate.key": ("which key is pressed", "按哪个键"),
@@ -139,12 +150,135 @@ WORDS: dict[str, tuple[str, str]] = {
     "db": ("the database", "数据库"),
     "db.upgrade": ("bring the schema up to date", "升级数据库结构"),
     "db.verify": ("fold the journal again and compare with the calls", "重放台账并与呼叫核对"),
+    "db.backup": (
+        "write the whole database into one file, also while a server runs",
+        "把整个数据库备份为一个文件，服务运行时也可以",
+    ),
+    "db.backup.more": (
+        "The file holds everything known of people: keep it as safe as the system itself.",
+        "文件含有全部个人信息，须与系统本身同样妥善保管。",
+    ),
+    "db.backup.file": ("file to write", "要写的文件"),
+    "db.backup.force": ("replace a file that is there", "覆盖已有文件"),
+    "db.restore": (
+        "put a backup in the place of the database; no server may run",
+        "用备份替换数据库；服务须先停止",
+    ),
+    "db.restore.more": (
+        "The present database is kept beside it. Readers of events are told to read everything again.",
+        "现有数据库会另存一份。事件流的读取方会被告知重新读取全部列表。",
+    ),
+    "db.restore.file": (
+        "backup made by `db backup`, of SQLite or PostgreSQL",
+        "db backup 所写的备份，SQLite 与 PostgreSQL 通用",
+    ),
+    "db.restore.yes": (
+        "also when calls newer than the backup would be gone",
+        "即使比备份新的呼叫会丢失也继续",
+    ),
+    "db.restore.anyway": ("also when `db verify` finds differences in it", "即使 db verify 发现不一致也继续"),
+    # person
+    "person": ("people of the register", "登记的人员"),
+    "person.erase": (
+        "erase a resident or one of the staff, and what was written about their calls",
+        "抹除一位老人或工作人员，以及其呼叫中的文字",
+    ),
+    "person.erase.more": (
+        "The journal stays: it names people by id only. Backups made before still hold them.",
+        "台账保留：其中只有编号。此前的备份里仍有其信息。",
+    ),
+    "person.id": ("their id in the register", "登记编号"),
+    "person.kind": ("whose id it is, where both could be meant", "编号属于老人还是工作人员，两者皆有时用"),
+    "person.yes": ("do it: it cannot be undone", "确认执行，不可恢复"),
+    # doctor
+    "doctor": (
+        "look for what is wrong with this installation, running or not",
+        "检查本系统有无问题，服务运行与否都可以",
+    ),
+    "doctor.more": (
+        "A line for each check: ok, warn or bad. Exit code 1 where anything is bad. docs/operations.md says what to do.",
+        "每项检查一行：正常、注意或严重。有严重问题时退出码为 1。处理办法见 docs/operations.zh-CN.md。",
+    ),
+    "doctor.json": ("JSON lines instead of text", "输出 JSON 行"),
+    "doctor.ok": ("ok", "正常"),
+    "doctor.warn": ("warn", "注意"),
+    "doctor.bad": ("bad", "严重"),
     # what commands say
+    "db.backed_up": (
+        "{file}: {calls} calls, {entries} entries of the journal, {size_bytes} bytes, {seconds} s",
+        "{file}：呼叫 {calls} 个，台账 {entries} 条，{size_bytes} 字节，用时 {seconds} 秒",
+    ),
+    "db.restored": (
+        "restored: {calls} calls ({open} open, they go on escalating), {entries} entries of the journal",
+        "已恢复：呼叫 {calls} 个（{open} 个未办结，将继续升级），台账 {entries} 条",
+    ),
+    "db.restore.kept": ("the database before it is kept as {file}", "原数据库另存为 {file}"),
+    "db.restore.erased": (
+        "erased after this backup was made, and erased in it again: {ids}",
+        "备份之后曾被抹除、现已再次抹除：{ids}",
+    ),
+    "db.restore.standing": (
+        "erased after this backup was made, but a call of theirs is open in it: erase them again once it is closed: {ids}",
+        "备份之后曾被抹除，但备份中其呼叫尚未办结，办结后请再次抹除：{ids}",
+    ),
+    "db.restore.loses": (
+        "the present database holds {calls} calls and {entries} entries that are not in the backup and would be gone; --yes lets them go",
+        "现有数据库中有 {calls} 个呼叫、{entries} 条台账不在备份里，将会丢失；确认请加 --yes",
+    ),
+    "db.restore.unknown": (
+        "the present database cannot be read, so nobody knows what would be gone; --yes replaces it and keeps it aside",
+        "现有数据库无法读取，不知会丢失什么；加 --yes 则另存后替换",
+    ),
+    "db.no_stream": ("FILE must be a file: - is not supported here", "FILE 必须是文件，不支持 -"),
+    "backup.exists": ("{file} is there already; --force replaces it", "{file} 已存在；覆盖请加 --force"),
+    "backup.folder": ("{file} is a folder", "{file} 是文件夹"),
+    "backup.itself": ("{file} is the database itself", "{file} 就是数据库本身"),
+    "backup.under_way": ("another backup to {file} is under way", "另一个备份正在写 {file}"),
+    "backup.no_database": (
+        "there is no database at {file}: nothing to back up",
+        "{file} 没有数据库，无可备份",
+    ),
+    "backup.no_file": ("{file} is not there", "{file} 不存在"),
+    "backup.not_ours": ("{file} is no backup of Yijian", "{file} 不是本系统的备份"),
+    "backup.newer": (
+        "{file} was made by a newer version (revision {reason}): restore it with that one",
+        "{file} 由更新的版本所做（版本 {reason}），请用该版本恢复",
+    ),
+    "backup.older": (
+        "the database {file} is of an older version: yijian db upgrade first",
+        "数据库 {file} 是较旧的版本，请先运行 yijian db upgrade",
+    ),
+    "backup.damaged": ("{file} is damaged: {reason}", "{file} 已损坏：{reason}"),
+    "backup.differs": (
+        "{file}: its journal and its calls do not agree ({reason}); --anyway restores it all the same",
+        "{file}：台账与呼叫不一致（{reason}）；仍要恢复请加 --anyway",
+    ),
+    "backup.in_use": ("{file} is in use by another command: {reason}", "{file} 正被其他命令使用：{reason}"),
+    "backup.write": ("{file} cannot be written: {reason}", "{file} 无法写入：{reason}"),
+    "backup.read": ("{file} cannot be read: {reason}", "{file} 无法读取：{reason}"),
+    "backup.present": ("the database {file} cannot be used: {reason}", "数据库 {file} 无法使用：{reason}"),
+    "person.sure": (
+        "erasing {id} cannot be undone: add --yes",
+        "抹除 {id} 不可恢复：确认请加 --yes",
+    ),
+    "person.open": (
+        "their call {call} is open: close it first",
+        "其呼叫 {call} 尚未办结，请先办结",
+    ),
+    "person.unknown": ("nobody has the id {id}", "没有编号为 {id} 的人"),
+    "person.erased": (
+        "{id} is erased: {told}. Backups made before still hold them.",
+        "{id} 已抹除：{told}。此前的备份中仍有其信息。",
+    ),
     "district.fine": ("no errors", "没有错误"),
     "db.upgraded": ("the schema is up to date", "数据库结构已是最新"),
     "db.verified": ("the journal and the calls agree", "台账与呼叫一致"),
     "token.revoked": ("revoked", "已作废"),
     "token.unknown": ("no such token", "没有这个令牌"),
+    "token.not_there": (
+        "not in the register: until it is, this token opens nothing",
+        "登记中尚无此项，登记之前该令牌无效",
+    ),
     "unexpected": (
         "an error of ours, not yours; with YIJIAN_DEBUG=1 it shows its traceback",
         "程序内部错误；设 YIJIAN_DEBUG=1 可显示详情",

@@ -4,7 +4,8 @@
 #
 # Debian starts a service and enables it at boot the moment its package is unpacked. Its Mosquitto would take port 1883
 # from the broker that Yijian runs as a child of its own, so here it is neither started nor enabled. A Mosquitto that was
-# installed before is left as it is.
+# installed before is left as it is. PostgreSQL is for the tests, which start servers of their own from its programs: the
+# cluster that its package would make and start is not made.
 set -euo pipefail
 
 missing=()
@@ -13,6 +14,7 @@ for package in "$@"; do
     [ "$status" = installed ] && continue
     case "$package" in # built from source, or of another distribution: fine as well
     mosquitto) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null && continue ;;
+    postgresql) (compgen -G '/usr/lib/postgresql/*/bin/postgres' || command -v postgres) >/dev/null && continue ;;
     mosquitto-clients) command -v mosquitto_pub >/dev/null && command -v mosquitto_sub >/dev/null && continue ;;
     esac
     missing+=("$package")
@@ -27,9 +29,12 @@ fi
 
 policy=/usr/sbin/policy-rc.d
 made_policy=""
+no_cluster=/etc/postgresql-common/createcluster.d/yijian.conf
+made_no_cluster=""
 masked=""
 restore() {
     [ -z "$made_policy" ] || rm -f "$policy"
+    [ -z "$made_no_cluster" ] || rm -f "$no_cluster"
     if [ -n "$masked" ]; then
         systemctl --quiet unmask mosquitto.service || true
     fi
@@ -39,13 +44,23 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 case " ${missing[*]} " in
-*" mosquitto "*)
+*" postgresql "*)
+    if ! [ -e "$no_cluster" ]; then
+        mkdir -p "${no_cluster%/*}"
+        echo "create_main_cluster = false" >"$no_cluster"
+        made_no_cluster=yes
+    fi
+    ;;
+esac
+
+case " ${missing[*]} " in
+*" mosquitto "* | *" postgresql "*)
     if ! [ -e "$policy" ] && ! [ -L "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" # 101: "not allowed", in the language of invoke-rc.d
         chmod 755 "$policy"
         made_policy=yes
     fi
-    if [ -d /run/systemd/system ] && ! systemctl cat mosquitto.service >/dev/null 2>&1; then
+    if [[ " ${missing[*]} " == *" mosquitto "* ]] && [ -d /run/systemd/system ] && ! systemctl cat mosquitto.service >/dev/null 2>&1; then
         systemctl --quiet mask mosquitto.service && masked=yes
     fi
     ;;
@@ -70,6 +85,7 @@ case " ${missing[*]} " in
 *" mosquitto "*)
     restore
     made_policy=""
+    made_no_cluster=""
     masked=""
     if command -v systemctl >/dev/null; then
         systemctl --quiet disable mosquitto.service >/dev/null 2>&1 || true

@@ -6,7 +6,9 @@
                                closed or withdrawn
     volunteer                  the calls they were asked to come to
 
-A call without an area belongs to the district: only those who see all of it see such a call.
+A call without an area belongs to the district: only those who see all of it see such a call. Who is bound to somebody or
+something that is no longer in the register is nobody (`stands`). A call in sight may name stations and people by id
+who are not: who was asked, who was passed over, who comes.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ STAFFED = EVERYONE - {Role.VOLUNTEER}
 #: Whoever closed a call may still put that right, though it is out of their sight (contract: `reopen` within 5 min;
 #: twice that, so that a repeat of the last step by the same person is still answered).
 _PUT_RIGHT_US = 600_000_000
+#: For as long, whoever was asked too and answers late is told who was first.
+_BEATEN_US = 600_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +59,43 @@ class Scope:
     access: Access
     rolls: Rolls
 
+    def stands(self) -> bool:
+        """Whether the register still has what this asker is bound to: the person, the station, the area."""
+        access, rolls = self.access, self.rolls
+        if access.staff and rolls.roll_of("staff", access.staff) is None:
+            return False
+        if access.station and rolls.roll_of("stations", access.station) is None:
+            return False
+        if not access.area or access.role in {Role.ADMIN, Role.STATION}:
+            return True
+        if access.role is Role.DISTRICT:
+            return access.area in rolls.by_code
+        return access.area in rolls.by_code or rolls.roll_of("areas", access.area) is not None
+
     def home(self) -> Roll | None:
-        """The one district this asker is confined to; None = none."""
-        access = self.access
-        if access.role is Role.ADMIN:
-            return None
+        """The one district this asker is confined to; None = none, or bound to what is gone."""
+        access, rolls = self.access, self.rolls
+        match access.role:
+            case Role.ADMIN:
+                return None
+            case Role.STATION:
+                return rolls.roll_of("stations", access.station)
+            case Role.VOLUNTEER:
+                return rolls.roll_of("staff", access.staff)
         if access.area:
-            return self.rolls.by_code.get(access.area) or self.rolls.roll_of("areas", access.area)
-        if access.station:
-            return self.rolls.roll_of("stations", access.station)
-        return None
+            return rolls.by_code.get(access.area) or rolls.roll_of("areas", access.area)
+        return rolls.roll_of("stations", access.station) if access.station else None
 
     def sees_district(self, roll: Roll) -> bool:
         """Whether this asker may look into the district at all."""
         home = self.home()
         if home is not None:
             return home is roll
-        return self.access.role in WHOLE or len(self.rolls.by_code) == 1 or self.access.role is Role.VOLUNTEER
+        return self.access.role in WHOLE and self.stands()
+
+    def sees_every_district(self) -> bool:
+        """The whole installation."""
+        return self.access.role in WHOLE and self.home() is None and self.stands()
 
     def sees_all(self, roll: Roll) -> bool:
         """The whole district, also what has no area."""
@@ -94,10 +118,12 @@ class Scope:
 
     def sees_call(self, call: Call) -> bool:
         """Whether they may see this call, now."""
+        return self.sees_place_of(call) or (call.open and self._asked(call))
+
+    def sees_place_of(self, call: Call) -> bool:
+        """Whether it is in their area; else they see a call only while they are asked to it."""
         roll = self.rolls.by_code.get(call.district)
-        if roll is not None and self.sees_area(roll, call.area):
-            return True
-        return call.open and self._asked(call)
+        return roll is not None and self.sees_area(roll, call.area)
 
     def may_step(self, call: Call, now_us: int) -> bool:
         """Whether they may take a step of this call: of what they see, and of what they closed a moment ago."""
@@ -110,6 +136,13 @@ class Scope:
         return closed.by == self.access.by or bool(
             station and call.accepted and call.accepted.station == station
         )
+
+    def beaten(self, call: Call, now_us: int) -> bool:
+        """Whether they were asked too and somebody else was first a moment ago: an answer to that is told who."""
+        if call.accepted is None or now_us - call.accepted.at_us > _BEATEN_US:
+            return False
+        offer = call.offer_to(self._offered_as)
+        return offer is not None and offer.state is OfferState.WITHDRAWN
 
     def loses(self, call: Call, name: str) -> bool:
         """Whether this very fact ended their sight of the call: they must hear that it is over for them, and no more."""
@@ -124,6 +157,10 @@ class Scope:
         # Withdrawn by this fact, or by an earlier accept? Then it was over for them already.
         earlier = call.accepted if name == "call.closed" else call.former
         return earlier is None or offer.last_us > earlier.at_us
+
+    def sees_news_to(self, roll: Roll, target: str) -> bool:
+        """Whether it is theirs to know that a message went there: what a district's webhooks hear is the district's."""
+        return target not in roll.webhooks or self.sees_all(roll)
 
     def sees_station(self, roll: Roll, station_id: str) -> bool:
         """Their own station, or one in their area."""
@@ -143,6 +180,8 @@ class Scope:
 
     def sees_item(self, roll: Roll, item: Item) -> bool:
         """Anything of the register."""
+        if self.sees_all(roll):
+            return True
         match item:
             case Area():
                 return self.sees_area(roll, item.code)
@@ -158,7 +197,7 @@ class Scope:
                 return self.sees_station(roll, item.station) or (
                     bool(item.area) and self.sees_area(roll, item.area)
                 )
-        return self.sees_all(roll)
+        return False
 
     @property
     def _offered_as(self) -> str:
@@ -178,8 +217,8 @@ class Scope:
 
     def _own_area(self, roll: Roll) -> str:
         access = self.access
-        if access.area or access.role is not Role.STATION:
-            return access.area
+        if access.role is not Role.STATION:
+            return "" if access.role is Role.VOLUNTEER else access.area
         station = roll.stations.get(access.station)
         if station is None:
             return ""

@@ -23,7 +23,21 @@ import msgspec
 import structlog
 from aiohttp import hdrs, web
 
-from dispatcher.console import calls, district, health, openapi, pages, register, signals, steps, stream
+from dispatcher.console import (
+    alerts,
+    calls,
+    coverage,
+    district,
+    erasing,
+    faults,
+    health,
+    openapi,
+    pages,
+    register,
+    signals,
+    steps,
+    stream,
+)
 from dispatcher.console.access import Access, Scope
 from dispatcher.console.endpoint import Answer, Ask, Endpoint, Part
 from dispatcher.console.metering import REQUESTS, SECONDS
@@ -46,11 +60,15 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How this process serves. `demo_token`: handed to a visitor on loopback, so that a demo needs no typing."""
+    """How this process serves. `demo_token`: handed to a visitor on loopback, so that a demo needs no typing.
+
+    `demo_messages`: where the demo's messages can be read, for the page's link.
+    """
 
     tokens: Tokens
     parts: frozenset[Part] = frozenset(Part)
     demo_token: str = field(default="", repr=False)
+    demo_messages: str = ""
     version: str = "0.1.0"
     stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
 
@@ -64,6 +82,10 @@ def table(streams: stream.Streams | None = None) -> tuple[Endpoint, ...]:
         *(stream.endpoints(streams) if streams is not None else ()),
         *register.ENDPOINTS,
         *district.ENDPOINTS,
+        *alerts.ENDPOINTS,
+        *faults.ENDPOINTS,
+        *coverage.ENDPOINTS,
+        *erasing.ENDPOINTS,
     )
 
 
@@ -79,7 +101,7 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     app.add_routes(health.routes(rooms))
     if Part.DISPATCHER in options.parts:
         document = _encode(openapi.document(endpoints, API, options.version))
-        app.add_routes(pages.routes(document, demo_token=options.demo_token))
+        app.add_routes(pages.routes(document, options.demo_token, options.demo_messages))
     app.on_response_prepare.append(_secured)
 
     async def closing(_app: web.Application) -> None:
@@ -137,6 +159,11 @@ class _Door:
                 else "nobody is known by that token"
             )
             raise Problem(401, detail, headers={"WWW-Authenticate": f'Bearer realm="yijian"{error}'})
+        if not Scope(access, self._rooms.register.rolls).stands():
+            detail = "who or what that token is bound to is not in the register"
+            raise Problem(
+                401, detail, headers={"WWW-Authenticate": 'Bearer realm="yijian", error="invalid_token"'}
+            )
         return access
 
     async def _ask(self, endpoint: Endpoint, request: web.Request, access: Access) -> Ask:
@@ -165,7 +192,7 @@ class _Door:
 
     async def _once(self, endpoint: Endpoint, ask: Ask) -> web.StreamResponse:
         """A write that the desk does not decide, done once for its key."""
-        request = fingerprint(ask.request.method, ask.request.path, ask.raw)
+        request = fingerprint(ask.request.method, ask.request.path_qs, ask.raw)
         async with self._replies.one_at_a_time(ask.access.id, ask.key):
             found = await self._replies.find(ask.access.id, ask.key, request)
             if found is not None:

@@ -18,48 +18,66 @@ from dispatcher.core.commands import OpenByHand, Place
 from dispatcher.core.district import Role
 from dispatcher.core.roll import Roll
 
-#: A narrow scope in a large district: look through so many pages for what it may see, then give what there is.
+#: A narrow scope in a large district: look through so many pages of at least so many open calls for what it may see,
+#: then give what there is.
 _ROUNDS_MAX = 20
+_LOOK_MIN = 250
+#: They see open calls outside their area too: those they are asked to.
+_ASKED = frozenset({Role.STATION, Role.VOLUNTEER})
 
 
 async def listing(ask: Ask) -> Answer:
     """A page of calls, newest first."""
     roll = ask.roll()
     query = ask.query
+    own = ask.scope.areas(roll)
     filter_ = CallFilter(
         district=roll.district.code,
         state=query.get("state"),
         key=query.get("key"),
         station=query.get("station"),
-        area_codes=_areas(ask, roll),
+        area_codes=_areas(ask, roll, own),
+        past_codes=sorted(own) if own is not None and ask.access.role in _ASKED else None,
         resident=query.get("resident"),
         device=query.get("device"),
         test=query.get("test"),
         since_us=query.get("since"),
         until_us=query.get("until"),
     )
+    # Those of an area look into their own areas only: all that is found there they see.
+    all_seen = own is None or ask.access.role not in _ASKED
+    found, more = await _looked_through(ask, filter_, all_seen=all_seen)
+    return Answer({"items": [await ask.rooms.board.view(call) for call in found], "next": more})
+
+
+async def _looked_through(ask: Ask, wanted: CallFilter, *, all_seen: bool) -> tuple[list[Call], str | None]:
+    """So many calls in sight, and where to go on. The place to go on at names no call that is out of sight."""
+    board, limit = ask.rooms.board, ask.limit
     found: list[Call] = []
+    page: list[Call] = []
     cursor = ask.cursor
     for _round in range(_ROUNDS_MAX):
         try:
-            page, cursor = await ask.rooms.board.page(filter_, cursor, ask.limit - len(found))
+            page, cursor = await board.page(wanted, cursor, limit if all_seen else max(limit, _LOOK_MIN))
         except (ValueError, OverflowError):
             raise wrong("cursor", "is none that we gave") from None
         found += [call for call in page if ask.scope.sees_call(call)]
-        if cursor is None or len(found) >= ask.limit:
-            break
-    return Answer({"items": [await ask.rooms.board.view(call) for call in found], "next": cursor})
+        if len(found) > limit or (len(found) == limit and cursor is not None):
+            return found[:limit], board.cursor_after(found[limit - 1])
+        if cursor is None:
+            return found, None
+    return found, board.cursor_after(found[-1]) if found else board.cursor_near(page[-1])
 
 
-def _areas(ask: Ask, roll: Roll) -> list[str] | None:
+def _areas(ask: Ask, roll: Roll, own: frozenset[str] | None) -> list[str] | None:
     """The areas to look in. What a station or a volunteer was asked to is wherever it is: sorted out afterwards."""
     area: str = ask.query.get("area", "")
-    if area:
-        if area == roll.district.code:
-            return None
-        return sorted({code for code in roll.areas if roll.within(code, area)} | {area})
-    own = ask.scope.areas(roll)
-    return None if own is None or ask.access.role in {Role.STATION, Role.VOLUNTEER} else sorted(own)
+    asked: set[str] | None = None
+    if area and area != roll.district.code:
+        asked = {code for code in roll.areas if roll.within(code, area)} | {area}
+    if own is not None and ask.access.role not in _ASKED:
+        asked = set(own) if asked is None else asked & own
+    return None if asked is None else sorted(asked)
 
 
 async def one(ask: Ask) -> Answer:
@@ -71,7 +89,11 @@ async def one(ask: Ask) -> Answer:
 async def journal(ask: Ask) -> Answer:
     """Its facts, oldest first."""
     call = await seen(ask)
-    return paged(ask, await ask.rooms.board.history(call.id))
+    facts = await ask.rooms.board.history(call.id)
+    roll = ask.scope.rolls.by_code.get(call.district)
+    if roll is not None and not ask.scope.sees_all(roll):
+        facts = [fact for fact in facts if ask.scope.sees_news_to(roll, str(fact.get("to", "")))]
+    return paged(ask, facts)
 
 
 async def seen(ask: Ask) -> Call:

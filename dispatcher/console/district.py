@@ -17,7 +17,7 @@ _FILE_BYTES_MAX = 64 * 1_048_576
 
 
 async def _load(ask: Ask) -> Answer:
-    counted = await ask.rooms.register.merge(ask.raw)
+    counted = await ask.rooms.register.merge(ask.raw, ask.within)
     return Answer(dict(counted))
 
 

@@ -100,6 +100,12 @@ class Ask:
         return self.rooms.clock.now_us()
 
     @property
+    def within(self) -> str:
+        """The code of the one district this asker is confined to; empty: none. Errors name nothing beyond it."""
+        home = self.scope.home()
+        return "" if home is None else home.district.code
+
+    @property
     def limit(self) -> int:
         """How many a list may give."""
         limit: int = self.query.get("limit", _LIMIT)
@@ -117,11 +123,11 @@ class Ask:
         if not code:
             return self.scope.home() or rolls.default
         roll = rolls.by_code.get(code)
-        if roll is None:
+        if roll is not None and self.scope.sees_district(roll):
+            return roll
+        if self.scope.sees_every_district():
             raise wrong("district", "no such district")
-        if not self.scope.sees_district(roll):
-            raise Problem(403, "this district is outside your scope")
-        return roll
+        raise Problem(403, "this district is outside your scope")  # whether there is one or not
 
 
 @dataclass(frozen=True, slots=True)

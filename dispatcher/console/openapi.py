@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from dispatcher.console.coverage import CoverView
 from dispatcher.console.endpoint import Endpoint, Kind, Query, usual
 from dispatcher.console.shapes import CallView, ProblemView, RouteView
 from dispatcher.core.district import Area, Device, DistrictFile, Policy, Resident, Staff, Station, Webhook
@@ -19,6 +20,7 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 #: Shapes that lists and hand-written schemas refer to by name.
 _NAMED: tuple[type[Struct], ...] = (
     CallView,
+    CoverView,
     ProblemView,
     RouteView,
     Area,

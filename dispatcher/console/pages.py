@@ -20,7 +20,7 @@ _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
-def routes(document: bytes, *, demo_token: str) -> list[web.RouteDef]:
+def routes(document: bytes, demo_token: str, demo_messages: str) -> list[web.RouteDef]:
     """Everything that is no endpoint of the API."""
     files = {
         entry.name: entry.read_bytes()
@@ -31,7 +31,8 @@ def routes(document: bytes, *, demo_token: str) -> list[web.RouteDef]:
     async def demo_login(request: web.Request) -> web.Response:
         if not demo_token or not _at_this_machine(request):
             raise Problem(404, "there is nothing at this address")
-        return web.Response(body=msgspec.json.encode({"token": demo_token}), content_type="application/json")
+        body = msgspec.json.encode({"messages": demo_messages, "token": demo_token})
+        return web.Response(body=body, content_type="application/json")
 
     async def described(request: web.Request) -> web.StreamResponse:
         return _file(request, "openapi.json", document, "application/json")

@@ -78,6 +78,15 @@ def shown_item(item: Item) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(item).items() if value or value == 0}
 
 
+def _shown_to(ask: Ask, item: Item) -> dict[str, Any]:
+    """The item as this asker may see it: which webhook a relative has is the district's matter."""
+    if isinstance(item, Resident) and ask.access.role not in WHOLE:
+        item = msgspec.structs.replace(
+            item, contacts=[msgspec.structs.replace(contact, webhook="") for contact in item.contacts]
+        )
+    return shown_item(item)
+
+
 def paged(ask: Ask, items: Sequence[Any]) -> Answer:
     """A page of a list that only ever grows at its end. Raises Problem 400 on a cursor that is none."""
     place = after_cursor(ask.cursor) or "0"
@@ -104,7 +113,7 @@ def _listing(kind: Kind) -> Callable[[Ask], Any]:
         items, more = ask.rooms.register.page(
             kind.section, after_cursor(ask.cursor), ask.limit, keep, roll.district.code
         )
-        shown = [shown_item(item) for item in items]
+        shown = [_shown_to(ask, item) for item in items]
         return Answer({"items": shown, "next": None if more is None else cursor_of(more)})
 
     return listing
@@ -135,7 +144,7 @@ def in_sight(ask: Ask, section: str, item_id: str) -> tuple[Roll, Any]:
 
 def _getting(kind: Kind) -> Callable[[Ask], Any]:
     async def get(ask: Ask) -> Answer:
-        return Answer(shown_item(in_sight(ask, kind.section, ask.path[kind.id_name])[1]))
+        return Answer(_shown_to(ask, in_sight(ask, kind.section, ask.path[kind.id_name])[1]))
 
     return get
 
@@ -150,7 +159,7 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         members = {kind.id_name: item_id, **ask.members}
         if members[kind.id_name] != item_id:
             raise wrong(kind.id_name, "is not the one in the path")
-        item, new = await ask.rooms.register.put(kind.section, members, roll.district.code)
+        item, new = await ask.rooms.register.put(kind.section, members, roll.district.code, ask.within)
         return Answer(shown_item(item), 201 if new else 200)
 
     return put

@@ -13,11 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from config.doors import Clock
 from dispatcher.console.problems import Problem, again_later
-from dispatcher.store import Do, Prepared, Store
+from dispatcher.store import Do, Prepared, Store, insert
 from dispatcher.tables import replies as table
 
 _KEPT_US = 24 * 3600 * 1_000_000

@@ -12,11 +12,15 @@ from typing import Any, Protocol
 
 from config.doors import Clock, Ids
 from devices.signal import Signal
+from dispatcher.alert_board import AlertFilter, AlertRow
 from dispatcher.board import CallFilter
 from dispatcher.core.call import Call
 from dispatcher.core.commands import AnyCommand
+from dispatcher.core.coverage import Cover
 from dispatcher.core.district import DistrictFile, Policy
 from dispatcher.core.roll import Item, Roll, Rolls
+from dispatcher.coverage import Covering
+from dispatcher.fault_board import FaultFilter, FaultRow
 from dispatcher.feed import PositionUnknown
 from dispatcher.inbox import Decided, Kept, KeyReused, Undecided
 from dispatcher.register import InUse, WrongInput
@@ -79,6 +83,14 @@ class Board(Protocol):
         """So many calls, newest first, and where the next ones begin. Raises ValueError on a bad cursor."""
         ...
 
+    def cursor_after(self, call: Call) -> str:
+        """Where a list goes on after this call."""
+        ...
+
+    def cursor_near(self, call: Call) -> str:
+        """Where a list goes on about there, without saying which call it was: by the second."""
+        ...
+
     async def view(self, call: Call) -> dict[str, Any]:
         """The call as the contract shows it, with the resident's details and places filled in."""
         ...
@@ -101,6 +113,8 @@ class FeedEvent(Protocol):
     def area(self) -> str | None: ...  # noqa: D102
     @property
     def stations(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def told(self) -> str: ...  # noqa: D102
     @property
     def call(self) -> Call | None: ...  # noqa: D102
 
@@ -140,8 +154,13 @@ class Register(Protocol):
         """So many items by id, those that `keep` wants, and the id to go on after; None: no more."""
         ...
 
-    async def put(self, section: str, item: Mapping[str, Any], district: str = "") -> tuple[Item, bool]:
-        """Add or replace one; the item, and whether it is new. Raises WrongInput, StoreUnavailable."""
+    async def put(
+        self, section: str, item: Mapping[str, Any], district: str = "", within: str = ""
+    ) -> tuple[Item, bool]:
+        """Add or replace one; the item, and whether it is new. Raises WrongInput, StoreUnavailable.
+
+        `within`: whoever asks sees this district only, and no error names anything beyond it.
+        """
         ...
 
     async def delete(self, section: str, item_id: str, district: str = "") -> bool:
@@ -156,8 +175,11 @@ class Register(Protocol):
         """Go back to the default one; False where it was the default already."""
         ...
 
-    async def merge(self, content: bytes) -> Mapping[str, int]:
-        """Load a district file, all or nothing; how many of each section. Raises WrongInput, StoreUnavailable."""
+    async def merge(self, content: bytes, within: str = "") -> Mapping[str, int]:
+        """Load a district file, all or nothing; how many of each section. Raises WrongInput, StoreUnavailable.
+
+        `within`: only a file of this district.
+        """
         ...
 
     def export(self, district: str) -> DistrictFile:
@@ -170,6 +192,62 @@ class Register(Protocol):
 
     async def test_mode(self, device_ids: Sequence[str], until_us: int, by: str) -> None:
         """The next press of each of these until then is a test."""
+        ...
+
+
+class Alerts(Protocol):
+    """Messages and their fates (`dispatcher.alert_board`)."""
+
+    async def page(
+        self, wanted: AlertFilter, cursor: str | None, limit: int
+    ) -> tuple[list[AlertRow], str | None]:
+        """So many, newest first, and where the next ones begin. Raises ValueError on a bad cursor."""
+        ...
+
+    async def get(self, alert_id: str) -> AlertRow | None:
+        """One message."""
+        ...
+
+    async def again(self, alert_id: str) -> bool:
+        """Send it again; False where it is on its way by itself."""
+        ...
+
+
+class Faults(Protocol):
+    """Faults of devices (`dispatcher.fault_board`)."""
+
+    async def page(
+        self, wanted: FaultFilter, cursor: str | None, limit: int
+    ) -> tuple[list[FaultRow], str | None]:
+        """So many, newest first, and where the next ones begin. Raises ValueError on a bad cursor."""
+        ...
+
+    async def get(self, fault_id: str) -> FaultRow | None:
+        """One fault."""
+        ...
+
+    async def notes(self, rows: Sequence[FaultRow]) -> dict[str, str]:
+        """What people wrote when they ended them, by the id of the text."""
+        ...
+
+
+class Coverage(Protocol):
+    """Who is able to come where (`dispatcher.coverage`)."""
+
+    def of(self, roll: Roll) -> Mapping[str, Covering]:
+        """The communities of a district, by code, as last reckoned."""
+        ...
+
+    def next_change_us(self, roll: Roll, found: Cover) -> int | None:
+        """When the first of the stations named there opens or closes; None: not foreseen."""
+        ...
+
+
+class Erase(Protocol):
+    """Taking a person out (`dispatcher.erase`)."""
+
+    def __call__(self, section: str, person_id: str, by: str) -> Awaitable[Mapping[str, int] | None]:
+        """How many of each were removed; None: nobody has that id. Raises InUse, StoreUnavailable."""
         ...
 
 
@@ -197,7 +275,11 @@ class Rooms:
     board: Board
     feed: Feed
     register: Register
+    alerts: Alerts
+    faults: Faults
+    coverage: Coverage
     routing: Routing
+    erase: Erase
     store: Store
     clock: Clock
     ids: Ids

@@ -110,6 +110,12 @@ class SeenBody(StepBody, frozen=True, kw_only=True):
     station: Id | None = None
 
 
+class EndFaultBody(_Body, frozen=True, kw_only=True):
+    """A fault has been seen to."""
+
+    note: Text | None = None
+
+
 class TestBody(_Body, frozen=True, kw_only=True):
     """Test mode, for so many seconds; 0 ends it."""
 

@@ -16,6 +16,8 @@ from dispatcher.console.access import STAFFED
 from dispatcher.console.endpoint import Answer, Ask, Endpoint, Part
 from dispatcher.console.problems import Problem, wrong
 from dispatcher.console.shapes import SignalView
+from dispatcher.core.district import Device
+from dispatcher.core.roll import Roll
 
 _BYTES_MAX = 65_536
 #: A registered id need not be a name the native dialect would allow; the signal's own rules are asked under this one.
@@ -27,22 +29,38 @@ async def _signal(ask: Ask) -> Answer:
     name = members.pop("device", None)
     if not isinstance(name, str):
         raise wrong("device", "a text is needed")
-    home = ask.scope.rolls.roll_of("devices", name)
-    device = None if home is None else home.devices[name]
+    home, device = _device(ask, name)
+    if not _may_speak_as(ask, home, device):
+        # The same words whether there is such a device or not: that it exists is itself knowledge.
+        raise Problem(403, "this device is none of those in your scope", field="device")
     try:
         signal = parse(name if device is None else _STAND_IN, members, strict=True)
     except SignalError as error:
         raise wrong(error.field, error.error) from None
-    if home is not None and device is not None:
-        if not ask.scope.sees_device(home, device):
-            raise Problem(403, "this device is outside your scope", field="device")
+    if device is not None:
         signal = replace(signal, family=device.family, device=device.address or device.id)
-    elif not ask.scope.sees_all(ask.scope.home() or ask.scope.rolls.default):
-        raise Problem(403, "a press of an unknown device is the district's", field="device")
     [kept] = await ask.rooms.inbox.put([(signal, ask.now_us, ask.access.source)])
     call = await ask.rooms.inbox.call_of(kept.id) if kept.id else None
+    if call is not None and not ask.scope.sees_every_district():
+        # She may have moved since it was opened; a stranger's press belongs to the default district.
+        found = await ask.rooms.board.get(call)
+        call = call if found is not None and ask.scope.sees_call(found) else None
     status = 200 if kept.result is Result.DUPLICATE else 201
     return Answer({"signal": kept.id or None, "result": kept.result, "call": call}, status)
+
+
+def _device(ask: Ask, name: str) -> tuple[Roll | None, Device | None]:
+    """The device of this id, or the one that calls itself so; its district too."""
+    home = ask.scope.rolls.roll_of("devices", name)
+    if home is not None:
+        return home, home.devices[name]
+    return ask.scope.rolls.device_by_source(f"native/{name}") or (None, None)
+
+
+def _may_speak_as(ask: Ask, home: Roll | None, device: Device | None) -> bool:
+    if home is None or device is None:  # a press of an unknown device is the district's
+        return ask.scope.sees_all(ask.scope.home() or ask.scope.rolls.default)
+    return ask.scope.sees_device(home, device)
 
 
 _BODY: dict[str, Any] = {

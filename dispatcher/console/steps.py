@@ -1,6 +1,11 @@
 """The steps of a call's life, as somebody takes them: each becomes one command, the desk decides it.
 
-What can be known at the door is refused at the door (400, naming the field); whether the step fits is the desk's to
+    the district desk          for anyone
+    street, community, grid    for the stations of their area; else in person
+    station                    for itself only
+    volunteer                  in person, of a call they were asked to
+
+Who accepts in person comes in the desk's name, and holds it in person. What can be known at the door is refused at the door (400, naming the field); whether the step fits is the desk's to
 say (409, with the present state), because only there is nothing in between.
 """
 
@@ -13,7 +18,8 @@ from typing import Any
 from config.doors import to_us
 from devices.signal import Key
 from dispatcher.console import shapes
-from dispatcher.console.access import Access
+from dispatcher.console.access import AREA, WHOLE, Access
+from dispatcher.console.bare import without_person
 from dispatcher.console.endpoint import Answer, Ask, Endpoint
 from dispatcher.console.problems import Problem, again_later, not_found, wrong
 from dispatcher.console.rooms import KeyReused, Undecided
@@ -21,6 +27,7 @@ from dispatcher.core import commands, geo
 from dispatcher.core.call import Call, Evidence, Outcome
 from dispatcher.core.commands import AnyCommand
 from dispatcher.core.district import Location, Role, StationKind
+from dispatcher.core.roll import Roll
 
 
 async def asked(ask: Ask, command: AnyCommand, call: Call | None, district: str) -> Answer:
@@ -40,16 +47,22 @@ async def asked(ask: Ask, command: AnyCommand, call: Call | None, district: str)
     told = decided.call or call_id
     now = None if told is None else await ask.rooms.board.get(told)
     if decided.status in {200, 201} and now is not None:
-        return Answer(await ask.rooms.board.view(now), decided.status)
+        return Answer(await _shown(ask, now), decided.status)
     if decided.status == 400:
         raise wrong(decided.field, decided.why)
     if decided.status == 404:
         raise not_found("call")
     more: dict[str, Any] = {"code": decided.code}
     if now is not None:
-        view = await ask.rooms.board.view(now)
+        view = await _shown(ask, now)
         more |= {name: view[name] for name in ("state", "accepted", "closed")} | {"call": now.id}
     raise Problem(409, decided.why, **more)
+
+
+async def _shown(ask: Ask, call: Call) -> dict[str, Any]:
+    """The call as the asker may see it: without anything about a person where it is out of their sight by now."""
+    view = await ask.rooms.board.view(call)
+    return view if ask.scope.may_step(call, ask.now_us) else without_person(view)
 
 
 def placed(location: Location | None) -> Location | None:
@@ -77,28 +90,55 @@ class _Taken:
     @property
     def common(self) -> dict[str, Any]:
         """What every command says."""
-        return {"by": self.ask.access.by, "at_us": self.at_us, "station": acting_for(self.ask.access)}
+        return {"by": self.ask.access.by, "at_us": self.at_us, "station": self.standing_for()}
 
-    def own_station(self, named: str | None) -> str:
-        """The station they act for: the one named, else their own. Raises Problem where they may not."""
-        access, scope = self.ask.access, self.ask.scope
+    def standing_for(self) -> str:
+        """Whom they act for where they name no station: empty for the desk, which acts for anyone."""
+        access, roll = self.ask.access, self._roll()
+        if access.role in WHOLE or (
+            access.role in AREA and roll is not None and self.ask.scope.sees_all(roll)
+        ):
+            return ""
+        if access.role is Role.STATION:
+            return access.station
+        holder = self.call.accepted or self.call.former
+        if holder is not None and access.role in AREA and self._is_theirs(holder.station):
+            return holder.station
+        return access.by
+
+    def own_station(self, named: str | None, *, desk: bool = False) -> str:
+        """The station they act for: the one named, else their own. `desk`: the desk may be named by anybody of an area.
+
+        Raises Problem where they may not; whether there is such a station is told to those who see the whole district.
+        """
+        access, roll = self.ask.access, self._roll()
         if not named:
             return access.station
-        roll = scope.rolls.by_code.get(self.call.district)
-        station = None if roll is None else roll.stations.get(named)
-        if roll is None or station is None:
-            raise wrong("station", "no such station in the call's district")
         if access.role is Role.STATION and named != access.station:
             raise Problem(403, "this token acts for its own station only", field="station")
         if access.role is Role.VOLUNTEER:
             raise Problem(403, "a volunteer acts for no station", field="station")
-        if station.kind is not StationKind.DISTRICT_DESK and not scope.sees_station(roll, named):
+        if roll is not None and self.ask.scope.sees_all(roll):
+            if named not in roll.stations:
+                raise wrong("station", "no such station in the call's district")
+        elif not self._is_theirs(named) and not (desk and roll is not None and named == roll.desk().id):
             raise Problem(403, "this station is outside your scope", field="station")
         return named
 
+    def _roll(self) -> Roll | None:
+        return self.ask.scope.rolls.by_code.get(self.call.district)
+
+    def _is_theirs(self, station_id: str) -> bool:
+        """A station in sight; the desk is nobody's but the district's."""
+        roll = self._roll()
+        station = None if roll is None else roll.stations.get(station_id)
+        if roll is None or station is None or not self.ask.scope.sees_station(roll, station_id):
+            return False
+        return station.kind is not StationKind.DISTRICT_DESK or station_id == self.ask.access.station
+
 
 def _accept(taken: _Taken, body: shapes.AcceptBody) -> AnyCommand:
-    return commands.Accept(**{**taken.common, "station": taken.own_station(body.station)})
+    return commands.Accept(**{**taken.common, "station": taken.own_station(body.station, desk=True)})
 
 
 def _decline(taken: _Taken, body: shapes.DeclineBody) -> AnyCommand:
@@ -152,6 +192,8 @@ def _reopen(taken: _Taken, body: shapes.ReopenBody) -> AnyCommand:
 
 
 def _transfer(taken: _Taken, body: shapes.TransferBody) -> AnyCommand:
+    if taken.ask.access.role is Role.VOLUNTEER:
+        raise Problem(403, "a volunteer sends nobody")
     roll = taken.ask.scope.rolls.by_code.get(taken.call.district)
     if roll is None or body.station not in roll.stations:
         raise wrong("station", "no such station in the call's district")
@@ -163,7 +205,10 @@ def _note(taken: _Taken, body: shapes.NoteBody) -> AnyCommand:
 
 
 def _seen(taken: _Taken, body: shapes.SeenBody) -> AnyCommand:
-    return commands.See(**{**taken.common, "station": taken.own_station(body.station)})
+    station = taken.own_station(body.station)
+    if not station and taken.standing_for():
+        station = taken.ask.access.by  # on a screen of theirs, which is not the holder's
+    return commands.See(**{**taken.common, "station": station})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +240,17 @@ STEPS = (
 )
 
 
+def _may(ask: Ask, step: _Step, call: Call) -> bool:
+    """Whether they may say this of the call at all. An answer to an offer that somebody beat them to is heard too."""
+    if ask.scope.may_step(call, ask.now_us):
+        return True
+    return step.name in {"accept", "decline"} and ask.scope.beaten(call, ask.now_us)
+
+
 def _endpoint(step: _Step) -> Endpoint:
     async def take(ask: Ask) -> Answer:
         call = await ask.rooms.board.get(ask.path["id"])
-        if call is None or not ask.scope.may_step(call, ask.now_us):
+        if call is None or not _may(ask, step, call):
             raise not_found("call")
         taken = _Taken(ask, call, None if ask.body.at is None else to_us(ask.body.at))
         command = step.command(taken, ask.body)

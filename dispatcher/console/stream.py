@@ -18,7 +18,8 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from dispatcher.console.access import Access, Scope
+from dispatcher.console.access import Access
+from dispatcher.console.bare import without_person
 from dispatcher.console.endpoint import DISTRICT, Answer, Ask, Endpoint, Query
 from dispatcher.console.metering import CUT_OFF, EVENTS, READERS
 from dispatcher.console.problems import Problem, wrong
@@ -42,6 +43,8 @@ _SKIPPED_MAX = 1000
 #: How often a write that waits is looked at, and how far behind is far.
 _LOOK_SECONDS = 0.1
 _FAR_BEHIND_EVENTS = 1000
+#: What of a fact somebody wrote, and which people were asked or told.
+_SAID = ("note", "asked", "to")
 _RESET = b"event: reset\ndata: {}\n\n"
 
 
@@ -56,7 +59,7 @@ class StreamOptions:
     alive_seconds: float = 15.0
     still_seconds: float = 5.0
     behind_seconds: float = 0.75
-    token_seconds: float = 15.0
+    token_seconds: float = 5.0
     retry_ms: int = 2000
 
 
@@ -87,15 +90,23 @@ class Streams:
                 self._frames.popitem(last=False)
         return made
 
-    def seen(self, scope: Scope, roll: Roll, event: FeedEvent) -> bytes | None:
+    async def seen(self, ask: Ask, roll: Roll, event: FeedEvent) -> bytes | None:
         """What a reader gets of an event: all of it, that it is over for them, or nothing."""
+        scope = ask.scope
+        if not scope.sees_news_to(roll, event.told):
+            return None
         call: Call | None = event.call
         if call is None:
             station = scope.access.station
             mine = bool(station) and station in event.stations
             return self.frame(event) if mine or scope.sees_area(roll, event.area or "") else None
-        if scope.sees_call(call):
+        if scope.sees_place_of(call):
             return self.frame(event)
+        if scope.sees_call(call):
+            # They were asked to it then. Read once more when that is over, it tells nothing of a person any more.
+            present = await ask.rooms.board.get(call.id)
+            over = present is None or not scope.sees_call(present)
+            return self.frame(event, bare=over)
         return self.frame(event, bare=True) if scope.loses(call, event.name) else None
 
     async def serve(self, ask: Ask) -> web.StreamResponse:
@@ -214,7 +225,7 @@ class _One:
     async def _events(self, events: Sequence[FeedEvent]) -> None:
         if events:
             self._position = events[-1].id
-        frames = [self._streams.seen(self._ask.scope, self._roll, event) for event in events]
+        frames = [await self._streams.seen(self._ask, self._roll, event) for event in events]
         wanted = [frame for frame in frames if frame is not None]
         if wanted:
             self._skipped = 0
@@ -228,6 +239,8 @@ class _One:
                 await self.write(b"id: %s\n\n" % events[-1].id.encode())
 
     async def _allowed(self) -> bool:
+        if not self._ask.scope.stands():
+            return False
         if self._time() < self._looked_at + self._options.token_seconds:
             return True
         self._looked_at = self._time()
@@ -306,16 +319,13 @@ def _position(ask: Ask) -> str | None:
 
 def _without_person(data: bytes) -> bytes:
     """An event without anything about a person: the call is over for this reader, that is all they need to know."""
-    body = msgspec.json.decode(data)
-    body.pop("note", None)
-    state = body.get("state")
-    if isinstance(state, dict):
-        for name in ("resident", "caller", "location", "device", "source"):
-            if name in state:
-                state[name] = None
-        if isinstance(state.get("closed"), dict):
-            state["closed"]["note"] = None
-    body["device"] = None
+    body = without_person(msgspec.json.decode(data))
+    for name in _SAID:
+        body.pop(name, None)
+    if isinstance(body.get("state"), dict):
+        body["state"] = without_person(body["state"])
+    if isinstance(cause := body.get("cause"), dict):
+        body["cause"] = cause | {"device": None}
     return msgspec.json.encode(body)
 
 

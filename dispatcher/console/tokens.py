@@ -22,6 +22,7 @@ from sqlalchemy import bindparam, insert, select, update
 from config.doors import Clock, Ids
 from dispatcher.console.access import AREA, Access
 from dispatcher.core.district import Role
+from dispatcher.core.roll import Rolls
 from dispatcher.store import Do, Prepared, Store, StoreUnavailable
 from dispatcher.tables import tokens as table
 
@@ -88,14 +89,20 @@ class Tokens:
         self._fixed = {_digest(secret): access for secret, access in (fixed or {}).items() if secret}
         self._known: OrderedDict[str, tuple[Access | None, int]] = OrderedDict()
 
-    async def create(self, role: Role, *, area: str = "", station: str = "", staff: str = "") -> Issued:
-        """Make a token. Raises TokenError, StoreUnavailable."""
+    async def create(
+        self, role: Role, *, area: str = "", station: str = "", staff: str = "", rolls: Rolls | None = None
+    ) -> Issued:
+        """Make a token. `rolls`: what is registered, to ask what its area is. Raises TokenError, StoreUnavailable."""
         if role in AREA and not area:
             raise TokenError("area", f"a {role} token needs its area")
         if role is Role.STATION and not station:
             raise TokenError("station", "a station token needs its station")
         if role is Role.VOLUNTEER and not staff:
             raise TokenError("staff", "a volunteer's token needs their staff id")
+        if role is Role.ADMIN and (area or station):
+            raise TokenError("area" if area else "station", "an admin token sees everything: it takes none")
+        if role is Role.DISTRICT and area and rolls is not None and rolls.roll_of("areas", area) is not None:
+            raise TokenError("area", f"a district token needs a district's code: {area} is an area in one")
         issued = Issued(self._ids.new("t"), f"yj_{secrets.token_urlsafe(32)}")
         row = {
             "id": issued.id,
@@ -152,6 +159,18 @@ class Tokens:
         if len(self._known) > _KNOWN_MAX:
             self._known.popitem(last=False)
         return found
+
+
+def not_there(rolls: Rolls, *, area: str = "", station: str = "", staff: str = "") -> list[str]:
+    """What a token would be bound to and the register does not have: until it has, the token opens nothing."""
+    found = [
+        item_id
+        for section, item_id in (("stations", station), ("staff", staff))
+        if item_id and rolls.roll_of(section, item_id) is None
+    ]
+    if area and area not in rolls.by_code and rolls.roll_of("areas", area) is None:
+        found.append(area)
+    return found
 
 
 def _digest(secret: str) -> str:

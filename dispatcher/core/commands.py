@@ -15,7 +15,8 @@ from dispatcher.core.district import Location
 class Command(Struct, frozen=True, omit_defaults=True, tag_field="command", kw_only=True):
     """Common to all: `by` is a staff id, `token:<id>` or `admin`; `station` is the one they act for, empty for the desk.
 
-    Of an accept and a decline it is the station that takes the call, or cannot.
+    Who acts for neither (a volunteer, somebody of an area) is named there once more. Of an accept and a
+    decline it is the station that takes the call, or cannot.
     """
 
     by: str
@@ -105,6 +106,13 @@ class See(Command, frozen=True, omit_defaults=True, tag="seen"):
     """It is on a screen that somebody of `station` looks at."""
 
 
+class EndFault(Command, frozen=True, omit_defaults=True, tag="end_fault"):
+    """Somebody has seen to the fault of a device."""
+
+    fault: str
+    text: str = ""
+
+
 AnyCommand = (
-    OpenByHand | Accept | Decline | Release | Speak | SetOut | Arrive | Close | Reopen | Transfer | Note | See
+    OpenByHand | Accept | Decline | Release | Speak | SetOut | Arrive | Close | Reopen | Transfer | Note | See | EndFault
 )  # fmt: skip

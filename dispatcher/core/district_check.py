@@ -34,6 +34,8 @@ from dispatcher.core.shapes import Enough, Problem, Report, join, read, read_lis
 SECTIONS = ("areas", "stations", "webhooks", "residents", "devices", "staff")
 _KEYS_OF_FILE = frozenset(DistrictFile.__struct_fields__)
 _ROADS_MAX = 1000
+#: What `Known` says of an owner who is not to be named to whoever asks.
+ELSEWHERE = "?"
 #: As far up as a roll looks for what an area lies in.
 LEVELS_MAX = 8
 
@@ -44,12 +46,20 @@ class Known(Protocol):
     """What is registered already. Sections as in the district file."""
 
     @property
+    def within(self) -> str:
+        """The only district a file may be of; empty: any."""
+        ...
+
+    @property
     def default_district(self) -> str:
         """The code of the district that a file or an item without one belongs to; empty: there is none."""
         ...
 
     def owner(self, section: str, item_id: str) -> str | None:
-        """The code of the district that has this id (`districts`: itself); None: nobody. Empty: whoever asks may."""
+        """The code of the district that has this id (`districts`: itself); None: nobody. Empty: whoever asks may.
+
+        `ELSEWHERE`: another district, that is not to be named.
+        """
         ...
 
     def parent(self, area: str) -> str:
@@ -64,6 +74,7 @@ class Known(Protocol):
 class _Nothing:
     """An empty register."""
 
+    within = ""
     default_district = ""
 
     def owner(self, _section: str, _item_id: str) -> str | None:
@@ -196,6 +207,10 @@ def _id_name(section: str) -> str:
     return "code" if section == "areas" else "id"
 
 
+def _named(owner: str) -> str:
+    return "" if owner == ELSEWHERE else f", {owner}"
+
+
 class _Together:
     """One look at everything that hangs together in some items of one district."""
 
@@ -224,6 +239,9 @@ class _Together:
     def check(self) -> None:
         """Report everything. Ids first, so that references can be looked up."""
         if self._settings is not None:
+            if self._known.within not in {"", self._district}:
+                self._report.add("district.code", "is outside your scope")
+                raise Enough
             self._own("areas", self._district, "district.code")
         for section in self._sections:
             self._check_ids(section)
@@ -251,7 +269,7 @@ class _Together:
     def _own(self, section: str, item_id: str, path: str) -> None:
         owner = self._known.owner(section, item_id)
         if owner and owner != self._district:
-            self._report.add(path, f"{item_id} is of another district, {owner}")
+            self._report.add(path, f"{item_id} is of another district{_named(owner)}")
 
     def _check_areas(self) -> None:
         parents = {item.code: item.parent for _path, item in self._items("areas")}
@@ -281,7 +299,8 @@ class _Together:
             if first_id != item.id:
                 self._report.add(f"{path}.address", f"{shown(item.source)} is also {first}")
             elif before is not None and before not in self._ids["devices"]:
-                self._report.add(f"{path}.address", f"{shown(item.source)} is already the device {before}")
+                device = "another district's device" if before == ELSEWHERE else f"the device {before}"
+                self._report.add(f"{path}.address", f"{shown(item.source)} is already {device}")
 
     def _check_references(self, path: str, item: Any) -> None:
         match item:
@@ -310,4 +329,4 @@ class _Together:
         if owner is None:
             self._report.add(path, f"{shown(item_id)} is not in {section}")
         elif owner not in {"", self._district}:
-            self._report.add(path, f"{shown(item_id)} is of another district, {owner}")
+            self._report.add(path, f"{shown(item_id)} is of another district{_named(owner)}")

@@ -54,6 +54,20 @@ class Draft:
         self.told.append(Told(entry, self.call))
         return self.call
 
+    def tell(self, fact: AnyFact) -> None:
+        """A fact that changes nothing about the call, or is of none."""
+        entry = Entry(
+            district=self.district,
+            seq=self.next_seq,
+            at_us=self.now_us,
+            call=self.call.id if self.call is not None else None,
+            device=self.cause.device,
+            cause=self.cause,
+            fact=fact,
+        )
+        self.next_seq += 1
+        self.told.append(Told(entry, self.call))
+
     def aside(self, fact: AnyFact, *, device: str | None) -> None:
         """A fact of no call: a test that passed, a fault of a device."""
         entry = Entry(
@@ -67,6 +81,11 @@ class Draft:
         )
         self.next_seq += 1
         self.told.append(Told(entry, None))
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything told says something about the call itself."""
+        return any(told.call is not None and told.call.seq == told.entry.seq for told in self.told)
 
     @property
     def now(self) -> Call:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from dispatcher.core.call import (
     Accepted,
+    AlertFact,
     AnyFact,
     Call,
     CancelRequested,
@@ -65,6 +66,8 @@ def fold(call: Call | None, entry: Entry) -> Call:
         if not isinstance(fact, Opened) or entry.call is None:
             raise Impossible(State.RECEIVED, entry.name)
         return _opened(entry.call, entry, fact)
+    if isinstance(fact, AlertFact):
+        return call  # who was told is no part of the call: its row and its number stay as they are
     state = after(call.state, entry.name)
     return _apply(replace(call, seq=entry.seq), state, fact, at_us)
 

@@ -197,10 +197,13 @@ class World:
     now_us: int
     load: Load
     place: Location | None = None
-    reaches_contacts: bool = (
-        False  #: is there any way to reach a relative (SMS, webhook) on this installation?
-    )
+    area: str = ""  #: where the resident lives now; empty: where the call was opened
+    sms: bool = False  #: can text messages be sent by this installation?
     standings: dict[str, Standing] = field(default_factory=dict)  #: kept for one minute of one register
+
+    def area_of(self, call: Call) -> str:
+        """Where it is by area: who has moved since is looked for there."""
+        return self.area or call.area
 
     def standing(self, station: Station) -> Standing:
         """Whether the station is able in itself now."""
@@ -236,11 +239,15 @@ class World:
         offer = call.offer_to(station.id)
         if offer is not None and offer.state is OfferState.DECLINED:
             return "declined"
+        return self.unfit(station, without=call.id, capacity=capacity)
+
+    def unfit(self, station: Station, *, without: str = "", capacity: bool = True) -> str:
+        """Why it cannot be asked for any call, or for the call `without` which its load is reckoned; empty when it can."""
         reason = self.standing(station).reason
         if reason:
             return reason
         if capacity and station.capacity is not None:
-            others = (self.load.get(station.id) or set()) - {call.id}
+            others = (self.load.get(station.id) or set()) - {without}
             if len(others) >= station.capacity:
                 return "full"
         return ""
@@ -250,7 +257,7 @@ class World:
         station = self.roll.stations.get(station_id)
         if station is None:
             return Asked(to=station_id, reason=why)
-        for reach in self.atlas.ranked(self.place, call.area, tier_of(station.kind)):
+        for reach in self.atlas.ranked(self.place, self.area_of(call), tier_of(station.kind)):
             if reach.station.id == station_id:
                 return _ask(reach, self.standing(station), why)
         return Asked(to=station_id, reason=why)
@@ -338,7 +345,7 @@ _NEARNESS = frozenset({Target.NEAREST, Target.NEXT, Target.NEXT_TIER, Target.EVE
 
 
 def _nowhere(call: Call, world: World) -> bool:
-    return world.place is None and not call.area
+    return world.place is None and not world.area_of(call)
 
 
 def _asked_already(call: Call) -> frozenset[str]:
@@ -353,7 +360,7 @@ def _nearest(call: Call, world: World, tiers: Sequence[int], why: str, without: 
     for tier in tiers:
         best: tuple[float, Reach, Standing] | None = None
         nearer: list[tuple[float, PassedOver]] = []
-        for reach in world.atlas.ranked(world.place, call.area, tier):
+        for reach in world.atlas.ranked(world.place, world.area_of(call), tier):
             seconds = reach.seconds
             if best is not None and (seconds is None or seconds >= best[0]):
                 break
@@ -391,7 +398,11 @@ def _desk(call: Call, world: World, why: str) -> Choice:
     seconds = distance = None
     if world.place is not None and desk.location is not None:
         reach = next(
-            (r for r in world.atlas.ranked(world.place, call.area, DESK_TIER) if r.station.id == desk.id),
+            (
+                r
+                for r in world.atlas.ranked(world.place, world.area_of(call), DESK_TIER)
+                if r.station.id == desk.id
+            ),
             None,
         )
         if reach is not None and reach.seconds is not None and reach.distance_m is not None:
@@ -402,13 +413,13 @@ def _desk(call: Call, world: World, why: str) -> Choice:
 
 
 def _everyone(call: Call, world: World) -> Choice:
-    street = world.roll.above(call.area, AreaKind.STREET)
+    street = world.roll.above(world.area_of(call), AreaKind.STREET)
     asked: list[Asked] = []
     over: list[PassedOver] = []
     beyond: list[Reach] = []
     for tier in range(DESK_TIER):
         far = 0
-        for reach in world.atlas.ranked(world.place, call.area, tier):
+        for reach in world.atlas.ranked(world.place, world.area_of(call), tier):
             inside = bool(street) and world.roll.within(reach.station.area, street)
             if not inside and far >= BEYOND_STREET and not street:
                 break  # no street to search: the nearest few are all there is to find
@@ -430,24 +441,22 @@ def _contacts(call: Call, world: World) -> Choice:
     resident: Resident | None = world.roll.residents.get(call.resident or "")
     if resident is None or not resident.contacts:
         return Choice(nobody="no_contacts")
-    if not world.reaches_contacts:
-        return Choice(nobody="no_channel")
     asked = tuple(
         Asked(to=f"{resident.id}/{index}", reason="contacts", person=True)
         for index, contact in enumerate(resident.contacts)
-        if contact.phone or contact.webhook
+        if (world.sms and contact.phone) or contact.webhook in world.roll.webhooks
     )
-    return Choice(asked) if asked else Choice(nobody="no_contacts")
+    return Choice(asked) if asked else Choice(nobody="no_channel")
 
 
 def _volunteers(call: Call, world: World) -> Choice:
     roll = world.roll
-    street = roll.above(call.area, AreaKind.STREET)
+    street = roll.above(world.area_of(call), AreaKind.STREET)
     asked = tuple(
         Asked(to=one.id, reason="volunteers", person=True)
         for one in (roll.staff[staff_id] for staff_id in sorted(roll.on_duty) if staff_id in roll.staff)
         if one.role is Role.VOLUNTEER
-        and (roll.within(call.area, one.area) or (bool(street) and roll.within(one.area, street)))
+        and (roll.within(world.area_of(call), one.area) or (bool(street) and roll.within(one.area, street)))
     )
     return Choice(asked[:VOLUNTEERS_MAX]) if asked else Choice(nobody="nobody_on_duty")
 
@@ -456,7 +465,7 @@ def explain(call: Call, world: World) -> list[dict[str, object]]:
     """Every station in the order it would be asked, the unable ones with the reason: tier by tier, nearest first."""
     rows: list[dict[str, object]] = []
     for tier in range(3):
-        for reach in world.atlas.ranked(world.place, call.area, tier):
+        for reach in world.atlas.ranked(world.place, world.area_of(call), tier):
             reason = world.unable(reach.station, call) or (
                 "unreachable" if reach.seconds is None and tier < DESK_TIER else ""
             )

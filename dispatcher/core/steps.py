@@ -31,6 +31,7 @@ from dispatcher.core.commands import (
     Arrive,
     Close,
     Decline,
+    EndFault,
     Note,
     OpenByHand,
     Release,
@@ -97,8 +98,8 @@ def _step(command: AnyCommand, draft: Draft, world: World, other_open: Call | No
             return None
         case See():
             return _see(command, draft, world)
-        case OpenByHand():
-            raise AssertionError("a call is opened by open_by_hand")
+        case OpenByHand() | EndFault():
+            raise AssertionError("this is no step of a call")
 
 
 def _happened(command: AnyCommand, draft: Draft) -> int | None:
@@ -194,6 +195,9 @@ def _speak(command: Speak, draft: Draft) -> Refused | None:
     call = draft.now
     if not call.open:
         return _misfit(call, "spoke")
+    # It gives the holder time: so only they, and the desk, may say so.
+    if call.accepted is not None and (refused := _not_holder(call, command)) is not None:
+        return refused
     within_us = None
     if command.result == "answered" and call.state is State.ACCEPTED:
         within_us = draft.now_us + us(SPOKE_ANSWERED_SECONDS)
@@ -294,6 +298,8 @@ def _transfer(command: Transfer, draft: Draft, world: World) -> Refused | None:
         return Refused("unknown_station", "no such station", 400, "station")
     if not fits(call.state, "call.transferred") or not call.open:
         return _misfit(call, "transfer")
+    if call.accepted is not None and (refused := _not_holder(call, command)) is not None:
+        return refused
     if call.accepted is not None and call.accepted.station == command.to:
         return Refused("held_already", "that station holds the call")
     draft.add(Transferred(by=command.by, station=command.to))

@@ -1,14 +1,17 @@
 """The figures of `make bench`, each beside its target and the floor of the same run, and `bench-report.json`.
 
     .venv/bin/python tests/bench/run.py [--quick] [--report FILE] [--residents N] [--only NAME …] [--strict]
+                                  [--database postgresql|URL]
 
-Parts: floor, start, hundred (100 presses a second), fixed (800 new calls a second), most (as many as it takes).
+Parts: floor, start, hundred (100 presses a second), hook (the same to one webhook), hooks (to ten, one of which hangs),
+fixed (800 new calls a second), most (as many as it takes).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import shutil
 import statistics
@@ -24,11 +27,16 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from outside.harness import Desk, Server
 
 from bench import floor
+from bench.database import Databases, databases
 from bench.floor import percentile
+from bench.hooks import Hooks
 from bench.load import Load, Quiet, cpu_seconds, family, machine, resident_mb
 from bench.town import generated
 
-PARTS = ("floor", "start", "hundred", "fixed", "most")
+#: Of the webhooks that are measured.
+SECRET = "whsec_" + base64.b64encode(b"a secret for the bench").decode()
+
+PARTS = ("floor", "start", "hundred", "hook", "hooks", "fixed", "most")
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,9 @@ def say(text: str) -> None:
 class Bench:
     """All parts, on one folder."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, databases: Databases | None) -> None:
         self.plan = plan
+        self.databases = databases
         self.folder = folder
         self.figures: list[Figure] = []
         self._document = generated(plan.residents)
@@ -84,7 +93,7 @@ class Bench:
         own = {device["resident"]: device for device in self._document["devices"] if device.get("resident")}
         self._addresses = [device.get("address") or device["id"] for device in own.values()]
         self._devices = len(self._document["devices"])
-        self._loaded: Path | None = None
+        self._loaded: Server | None = None
 
     def figure(self, name: str, value: float, unit: str, **more: Any) -> None:
         """Note a figure, and say it."""
@@ -107,35 +116,40 @@ class Bench:
             self.figure(f"floor: {name} p99", percentile(took, 0.99), "ms")
         rows = floor.rows_per_second(self.folder, min(2.0, times / 500))
         self.figure("floor: SQLite rows in commits of 100", rows, "/s")
+        if self.databases is not None:
+            commits = await self.databases.commit_ms(times)
+            self.figure("floor: PostgreSQL commit of one row p50", percentile(commits, 0.5), "ms")
+            self.figure("floor: PostgreSQL commit of one row p99", percentile(commits, 0.99), "ms")
 
-    def _server(self, name: str, *, district: bool = False) -> Server:
-        return Server(self.folder / name, district=self._document if district else None)
+    async def _server(self, name: str, *, district: bool = False, like: str = "") -> Server:
+        env = {} if self.databases is None else {"YIJIAN_DATABASE": await self.databases.fresh(like)}
+        return Server(self.folder / name, district=self._document if district else None, env=env)
 
-    def _load_district(self) -> None:
+    async def _load_district(self) -> None:
         if self._loaded is not None:
             return
-        server = self._server("loaded", district=True)
+        server = await self._server("loaded", district=True)
         try:
             took = server.start(within=120)
             self.figure(f"first start, loading {self._devices} devices", took, "s")
             server.stop()
         finally:
             server.end()
-        self._loaded = server.data
+        self._loaded = server
 
-    def _fresh(self, name: str) -> Server:
-        """A server on a copy of the loaded folder."""
-        self._load_district()
+    async def _fresh(self, name: str) -> Server:
+        """A server on a copy of the loaded folder and database."""
+        await self._load_district()
         assert self._loaded is not None
-        server = self._server(name)
-        shutil.copytree(self._loaded, server.data)
+        server = await self._server(name, like=self._loaded.env.get("YIJIAN_DATABASE", ""))
+        shutil.copytree(self._loaded.data, server.data)
         return server
 
     async def start(self) -> None:
         """Cold starts and memory."""
         empty = []
         for number in range(self.plan.starts):
-            server = self._server(f"empty-{number}")
+            server = await self._server(f"empty-{number}")
             try:
                 empty.append(server.start())
                 server.stop()
@@ -143,7 +157,7 @@ class Bench:
                 server.end()
         each = "each: " + ", ".join(f"{took:.2f}" for took in empty)
         self.figure("cold start, empty folder", statistics.median(empty), "s", target=3, note=each)
-        server = self._fresh("start")
+        server = await self._fresh("start")
         try:
             full = []
             for _ in range(self.plan.starts):
@@ -157,7 +171,7 @@ class Bench:
 
     async def hundred(self) -> None:
         """100 presses a second, durable: how soon the button and the console know."""
-        server = self._fresh("hundred")
+        server = await self._fresh("hundred")
         try:
             server.start(within=60)
             load = Load(server, self._addresses, run="h")
@@ -189,6 +203,61 @@ class Bench:
         finally:
             server.end()
 
+    async def hook(self) -> None:
+        """100 presses a second: how soon a webhook knows."""
+        await self._hooks("hook", "webhook", endpoints=1, hanging=0, target=20)
+
+    async def hooks(self) -> None:
+        """The same to ten webhooks, one of which never answers."""
+        await self._hooks("hooks", "10 webhooks, 1 hangs", endpoints=10, hanging=1, target=40)
+
+    async def _hooks(self, name: str, words: str, *, endpoints: int, hanging: int, target: float) -> None:
+        server = await self._fresh(name)
+        server.env["YIJIAN_PRIVATE_TARGETS"] = "true"
+        hooks = Hooks(run="w", endpoints=endpoints, hanging=hanging)
+        await hooks.start()
+        try:
+            server.start(within=60)
+            async with Desk(server) as desk:
+                for number, port in enumerate(hooks.ports):
+                    hook = {
+                        "url": f"http://127.0.0.1:{port}/hook",
+                        "secret": SECRET,
+                        "events": ["call.opened"],
+                    }
+                    await desk.put(f"/webhooks/bench-{number}", hook)
+            load = Load(server, self._addresses, run="w")
+            await load.connect(stream=False)
+            await load.at_rate(20, 2)  # warm
+            await load.settle(10)
+            first = len(load.sent)
+            before = cpu_seconds(ours := family(server.pid))
+            with Quiet():
+                await load.at_rate(100, self.plan.hundred_seconds)
+                await load.settle(10)
+                await asyncio.sleep(1)
+            used = cpu_seconds(ours) - before
+            count = len(load.sent) - first
+            took = [
+                (at - load.sent[number]) * 1000
+                for arrived in hooks.answering
+                for number, at in arrived.items()
+                if number >= first
+            ]
+            expected = count * len(hooks.answering)
+            await load.close()
+            self.figure(f"100/s, {words}: never came", expected - len(took), "messages", target=0)
+            self.figure(f"100/s, {words}: came twice", hooks.twice, "messages")
+            self.figure(f"100/s, {words}: press to webhook p50", percentile(took, 0.5), "ms")
+            self.figure(f"100/s, {words}: press to webhook p99", percentile(took, 0.99), "ms", target=target)
+            receipt = load.receipt_ms()[first:]
+            self.figure(f"100/s, {words}: press to receipt p99", percentile(receipt, 0.99), "ms", target=15)
+            self.figure(f"100/s, {words}: CPU a press, our processes", used / count * 1000, "ms")
+            server.stop()
+        finally:
+            await hooks.stop()
+            server.end()
+
     async def _calls(self, name: str, load: Load, server: Server, took: float) -> None:
         """The calls there are, against the receipts there were."""
         receipted = sum(1 for got in load.receipted if got)
@@ -217,7 +286,7 @@ class Bench:
 
     async def fixed(self) -> None:
         """800 new calls a second of distinct residents, none lost."""
-        server = self._fresh("fixed")
+        server = await self._fresh("fixed")
         try:
             server.start(within=60)
             load = Load(server, self._addresses, run="f", keys=("emergency", "service", "family"))
@@ -239,7 +308,7 @@ class Bench:
 
     async def most(self) -> None:
         """As many new calls as it takes, with a bounded number under way."""
-        server = self._fresh("most")
+        server = await self._fresh("most")
         try:
             server.start(within=60)
             load = Load(server, self._addresses, run="m", keys=("emergency", "service", "family"))
@@ -268,14 +337,16 @@ class Bench:
         return "\n".join(rows)
 
 
-async def run(plan: Plan, parts: list[str], report: Path) -> bool:
+async def run(plan: Plan, parts: list[str], report: Path, database: str) -> bool:
     """The parts, the table and the report; whether every target was met."""
     began = time.time()
-    with tempfile.TemporaryDirectory(prefix="yijian-bench-") as folder:
-        bench = Bench(plan, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="yijian-bench-") as folder, databases(database) as made:
+        bench = Bench(plan, Path(folder), made)
         for part in parts:
             say(f"{part}:")
             await getattr(bench, part)()
+        if made is not None:
+            await made.end()
     say("\n" + bench.table())
     report.write_text(
         json.dumps(
@@ -283,6 +354,7 @@ async def run(plan: Plan, parts: list[str], report: Path) -> bool:
                 "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
                 "seconds": round(time.time() - began, 1),
                 "machine": machine(),
+                "database": "sqlite" if made is None else "postgresql",
                 "plan": asdict(plan),
                 "figures": [{**asdict(figure), "met": figure.met} for figure in bench.figures],
             },
@@ -304,12 +376,15 @@ def main() -> None:
     parser.add_argument("--residents", type=int, help="how many residents with a device each")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--report", type=Path, default=Path("bench-report.json"))
+    parser.add_argument(
+        "--database", default="", help="postgresql: a server of its own; or a URL; else SQLite"
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 where a target is missed")
     asked = parser.parse_args()
     plan = QUICK if asked.quick else Plan()
     if asked.residents:
         plan = Plan(**{**asdict(plan), "residents": asked.residents})
-    met = asyncio.run(run(plan, asked.only, asked.report))
+    met = asyncio.run(run(plan, asked.only, asked.report, asked.database))
     if asked.strict and not met:
         raise SystemExit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,6 +77,9 @@ def test_without_anything_the_defaults_are_the_contracts() -> None:
     assert settings.speed == 1.0
     assert settings.lines == ()
     assert settings.sms == ()
+    assert settings.public_url == ""
+    assert settings.templates is None
+    assert settings.news_per_hour == 12
 
 
 def test_every_field_of_the_settings_has_a_key() -> None:
@@ -153,7 +157,7 @@ def test_all_errors_come_at_once_each_with_its_key(tmp_path: Path) -> None:
         ("YIJIAN_DATABASE", "yijian.sqlite"),
         ("YIJIAN_DATABASE", "sqlite://"),
         ("YIJIAN_DATABASE", "sqlite:///"),
-        ("YIJIAN_DATABASE", "postgresql://db/yijian"),
+        ("YIJIAN_DATABASE", "postgresql://db"),
         ("YIJIAN_DISTRICT", "/nowhere/district.json"),
         ("YIJIAN_DISTRICT", "/"),
         ("YIJIAN_LOG", "JSON"),
@@ -179,8 +183,16 @@ def test_a_wrong_variable_is_refused_by_its_name(tmp_path: Path, variable: str, 
         ("admin_token = ''", "admin_token"),
         ("gateway.lines = 3", "gateway.lines"),
         ("gateway.lanes = []", "gateway.lanes"),
-        ("[[alerts.sms]]\nurl = 'http://sms'", "alerts.sms[0].kind"),
         ("alerts.sms = ['http']", "alerts.sms"),
+        ("alerts = 3", "alerts"),
+        ("alerts.per_hour = 0", "alerts.per_hour"),
+        ("alerts.per_hour = 1.5", "alerts.per_hour"),
+        ("alerts.per_hour = 'many'", "alerts.per_hour"),
+        ("alerts.templates = '/nowhere/texts'", "alerts.templates"),
+        ("alerts.public_url = 'yijian.example.cn'", "alerts.public_url"),
+        ("alerts.public_url = 'https://yijian.example.cn/?a'", "alerts.public_url"),
+        ("alerts.public_url = 'https://u:p@yijian.example.cn/'", "alerts.public_url"),
+        ("alerts.template = '/x'", "alerts.template"),
     ],
 )
 def test_a_wrong_line_of_the_file_is_refused_by_its_key(tmp_path: Path, line: str, key: str) -> None:
@@ -204,7 +216,9 @@ def test_no_message_and_no_repr_repeats_a_secret(tmp_path: Path) -> None:
     settings = read(
         tmp_path,
         'gateway.lines = [{family = "beeper", transport = "http", path = "/x", secret = "s3cret"}]\n'
-        'alerts.sms = [{kind = "http", url = "http://s3cret"}]',
+        'alerts.sms = [{kind = "http", url = "http://s3cret/${K}", body = "s3cret{phone}{text}", '
+        'headers = {Authorization = "s3cret"}}]',
+        K="s3cret",
         YIJIAN_MQTT="mqtt://user:s3cret@broker",
         YIJIAN_ADMIN_TOKEN="s3cret",
         YIJIAN_DATABASE="sqlite:///s3cret",
@@ -292,9 +306,21 @@ def test_two_lines_at_one_place_are_refused(tmp_path: Path) -> None:
     assert list(wrong(tmp_path, line + line)) == ["gateway.lines[1]"]
 
 
-def test_sms_senders_are_kept(tmp_path: Path) -> None:
-    settings = read(tmp_path, '[[alerts.sms]]\nkind = "http"\nurl = "http://sms"\n')
-    assert settings.sms == ({"kind": "http", "url": "http://sms"},)
+def test_where_links_begin_and_how_often_a_contact_is_told(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        f"""
+        [alerts]
+        public_url = "https://yijian.example.cn/care/"
+        per_hour = 3
+        templates = "{tmp_path}"
+        """,
+        YIJIAN_ALERTS_PER_HOUR="4",
+    )
+    assert settings.public_url == "https://yijian.example.cn/care"
+    assert settings.news_per_hour == 4
+    assert settings.templates == tmp_path
+    assert read(tmp_path, 'alerts.public_url = ""').public_url == ""
 
 
 def test_the_documents_are_up_to_date_and_name_every_key() -> None:
@@ -306,8 +332,10 @@ def test_the_documents_are_up_to_date_and_name_every_key() -> None:
 def test_the_documented_file_sets_nothing_and_is_right_once_uncommented(tmp_path: Path) -> None:
     assert tomllib.loads(document.toml()) == {}
     lines = document.toml().partition("# [[gateway.lines]]")[0].splitlines()
-    settings = [line.removeprefix("# ") for line in lines if " = " in line or line.startswith("# [demo]")]
+    settings = [line.removeprefix("# ") for line in lines if re.match(r"# (?:[a-z_]+ = |\[[a-z]+\]$)", line)]
     (tmp_path / "district.json").write_text("{}")
     text = "\n".join(settings).replace('"district.json"', f'"{tmp_path}/district.json"')
-    text = text.replace("a long random text", "a-long-random-text")
+    text = text.replace("a long random text", "a-long-random-text").replace(
+        "/etc/yijian/texts", str(tmp_path)
+    )
     assert read(tmp_path, text).http == ("127.0.0.1", 12349)

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import postgres_server
 import pytest
 from outside.harness import PATIENCE, Desk, Event, Server, eventually
 from outside.places import Village, district, policy, station, steps, village
 
+from crash.notified import Notified
 from crash.swarm import Press, Swarm
 
 SEED = int(os.environ.get("CRASH_SEED", "1"))
@@ -46,8 +48,11 @@ FULL = Ordeal(rate=300, kills=10, seconds_between=(0.3, 2.5))
 HARD = Ordeal(rate=600, kills=15, seconds_between=(0.2, 2.5), residents=1500)
 
 
-def a_town(folder: Path, residents: int) -> tuple[Server, Village]:
+def a_town(folder: Path, residents: int, database: str = "sqlite") -> tuple[Server, Village]:
     """One village with many residents of two buttons each, and stations that are never full."""
+    env = {}
+    if database == "postgresql":
+        env["YIJIAN_DATABASE"] = postgres_server.shared().make(f"crash_{folder.name}")
     place = village(
         people=residents,
         devices_each=2,
@@ -58,7 +63,8 @@ def a_town(folder: Path, residents: int) -> tuple[Server, Village]:
     document["stations"] += place.document["stations"]
     once = policy(steps=STEPS, repeat=3600, en_route_within=3600, repress_within=3600)
     document["policies"] = {"emergency": once, "service": once}
-    return Server(folder, district=document), place
+    env["YIJIAN_PRIVATE_TARGETS"] = "true"
+    return Server(folder, district=document, env=env), place
 
 
 class Killer:
@@ -206,6 +212,11 @@ def judge(events: list[Event], presses: list[Press], calls: list[dict[str, Any]]
 
 async def ordeal(server: Server, place: Village, how: Ordeal) -> None:
     """Press, kill, repeat, settle; and judge."""
+    async with Notified() as notified:
+        await _ordeal(server, place, how, notified)
+
+
+async def _ordeal(server: Server, place: Village, how: Ordeal, notified: Notified) -> None:
     chance = random.Random(SEED)
     devices = [device["id"] for device in place.document["devices"]]
     chance.shuffle(devices)
@@ -213,6 +224,8 @@ async def ordeal(server: Server, place: Village, how: Ordeal) -> None:
     killer = Killer(server, swarm, how, chance)
     operator = Operator(server, killer, place, chance)
     await asyncio.to_thread(server.start)
+    async with Desk(server) as desk:
+        (await desk.put("/webhooks/wh-crash", notified.hook)).ok(201)
     swarm.start()
     killing = asyncio.create_task(killer.run())
     settling = asyncio.create_task(operator.run(swarm))
@@ -254,7 +267,14 @@ async def ordeal(server: Server, place: Village, how: Ordeal) -> None:
             assert any(len(press.receipts) > 1 or press.sent > 1 for press in presses), "nobody ever repeated"
             judge(stream.seen, presses, calls)
             told = {call for _, call, _ in swarm.progress}
-            assert told <= {call["id"] for call in calls}, "a wearer was told of a call that is not there"
+            known = {call["id"] for call in calls}
+            assert told <= known, "a wearer was told of a call that is not there"
+            await eventually(
+                lambda: known <= notified.opened.keys(), "somebody to be notified of every call", within=60
+            )
+            assert notified.opened.keys() <= known, "somebody was notified of a call that is not there"
+            again = sum(times - 1 for times in notified.opened.values())
+            print(f"notified of {len(known)} calls, {again} of them again after a kill")  # noqa: T201
         assert server.stop() == 0
         verified = server.cli("db", "verify", within=60)
         assert verified.code == 0, verified.said
@@ -267,10 +287,10 @@ async def ordeal(server: Server, place: Village, how: Ordeal) -> None:
 
 @pytest.mark.timeout(240)
 async def test_killed_again_and_again_no_press_is_lost_or_doubled_and_no_step_happens_twice(
-    tmp_path: Path,
+    tmp_path: Path, database: str
 ) -> None:
     how = FULL if os.environ.get("CRASH_FULL") else GENTLE
-    server, place = a_town(tmp_path, how.residents)
+    server, place = a_town(tmp_path, how.residents, database)
     try:
         await ordeal(server, place, how)
     finally:
@@ -279,8 +299,8 @@ async def test_killed_again_and_again_no_press_is_lost_or_doubled_and_no_step_ha
 
 @pytest.mark.skipif(not os.environ.get("CRASH_HARD"), reason="CRASH_HARD=1 asks for it")
 @pytest.mark.timeout(600)
-async def test_the_hard_series_600_a_second_and_15_kills(tmp_path: Path) -> None:
-    server, place = a_town(tmp_path, HARD.residents)
+async def test_the_hard_series_600_a_second_and_15_kills(tmp_path: Path, database: str) -> None:
+    server, place = a_town(tmp_path, HARD.residents, database)
     try:
         await ordeal(server, place, HARD)
     finally:

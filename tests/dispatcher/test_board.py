@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from harness import story
 
@@ -101,3 +103,34 @@ async def test_a_call_shows_her_and_where_she_is_and_a_caller_nobody_knows(town)
 async def test_an_unknown_call_is_none(town):
     assert await town.board.get("c-nothing") is None
     assert await town.board.history("c-nothing") == []
+
+
+@quiet()
+async def test_what_is_over_is_listed_of_ones_own_area_and_what_is_open_of_all(town):
+    await town.telephone(area="c1")
+    await town.telephone(area="c2")
+    await town.telephone(area="c2")
+    await town.accept("st-01", town.calls[1])
+    await town.close("st-01", call=town.calls[1])
+    page, _ = await town.board.page(CallFilter("d1", past_codes=["c1"]), None, 10)
+    assert {town.name_of(call.id) for call in page} == {"call-3", "call-1"}
+    page, _ = await town.board.page(CallFilter("d1", past_codes=[]), None, 10)
+    assert {town.name_of(call.id) for call in page} == {"call-3", "call-1"}
+    page, _ = await town.board.page(CallFilter("d1", past_codes=["c2"]), None, 10)
+    assert {town.name_of(call.id) for call in page} == {"call-3", "call-2", "call-1"}
+    town.out.clear()
+
+
+@quiet()
+async def test_a_place_to_go_on_at_names_a_call_or_only_its_second(town):
+    for _ in range(3):
+        await town.telephone(area="c1")
+        await town.advance(seconds=1)
+    wanted = CallFilter("d1")
+    page, cursor = await town.board.page(wanted, None, 2)
+    assert cursor == town.board.cursor_after(page[-1])
+    near = town.board.cursor_near(page[-1])
+    assert page[-1].id not in base64.urlsafe_b64decode(near + "==").decode()
+    again, _ = await town.board.page(wanted, near, 2)
+    assert again[0].id == page[-1].id, "nothing is passed over"
+    town.out.clear()

@@ -10,6 +10,7 @@ from harness import story
 from devices.family import Result
 from devices.signal import Key, Signal, SignalType
 from dispatcher.core.commands import Accept, Note
+from dispatcher.core.reports import Faulty
 from dispatcher.inbox import KeyReused, Undecided
 from dispatcher.store import StoreUnavailable
 
@@ -23,7 +24,9 @@ def press(device="btn-01", ref="1", key=None):
 
 
 def rows(town, what="count(*)"):
-    return town.store.connection.execute(f"SELECT {what} FROM inbox ORDER BY seq").fetchall()
+    return town.store.connection.execute(
+        f"SELECT {what} FROM (SELECT * FROM inbox ORDER BY seq) AS inputs"
+    ).fetchall()
 
 
 @quiet()
@@ -172,10 +175,12 @@ async def test_a_full_disk_is_said_at_once_and_nothing_is_kept(town):
 @quiet()
 async def test_a_fault_is_reported_once_and_is_no_call(town):
     for _ in range(2):
-        await town.inbox.report("native/btn-01", "retained", "ref-1")
+        report = Faulty(fault="retained", source="native/btn-01")
+        await town.inbox.report(report, source="native/btn-01", ref="ref-1")
     await town.advance(seconds=5)
     [fault] = town.told("device.fault")
     assert fault.fault == "retained"
+    town.expect_fault("btn-01", "retained", "st-01")
     assert town.events[-1].entry.device == "btn-01"
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import databases
 import pytest
 from sqlalchemy import create_engine, select
 
@@ -55,10 +56,8 @@ def raw(content: dict[str, Any]) -> bytes:
 
 
 @pytest.fixture
-def store():
-    made = InlineStore()
-    metadata.create_all(made._engine)
-    return made
+def store(database):
+    return databases.inline()
 
 
 @pytest.fixture
@@ -160,6 +159,30 @@ async def test_all_or_nothing(register, store):
     assert seen(register.rolls) == before
     store.fail = lambda _work: None
     await register.merge(raw(TOWN))
+    await in_step(register, store)
+
+
+async def test_whoever_sees_one_district_is_told_nothing_of_another(register, store):
+    await register.merge(raw(TOWN))
+    await register.merge(raw(VILLAGE))
+    for wrong in (
+        {"district": {"code": "411002"}},
+        {"district": {"code": "411009"}},
+        {"district": {"code": "411002"}, "staff": [{"id": "s-9", "role": "grid", "area": "nowhere"}]},
+    ):
+        with pytest.raises(WrongInput) as caught:
+            await register.merge(raw(wrong), within="411003")
+        assert problems(caught) == {"district.code": "is outside your scope"}
+    with pytest.raises(WrongInput) as caught:
+        await register.merge(raw({"stations": [{"id": "st-01", "kind": "day_care"}]}), within="411003")
+    assert problems(caught) == {"stations[0].id": "st-01 is of another district"}
+    staff = {"id": "s-9", "role": "station", "station": "st-01"}
+    with pytest.raises(WrongInput) as caught:
+        await register.put("staff", staff, "411003", within="411003")
+    assert problems(caught)["station"].endswith("is of another district")
+    # A file that names no district goes to theirs, not to the default one.
+    await register.merge(raw({"staff": [{"id": "s-v", "role": "grid"}]}), within="411003")
+    assert "s-v" in register.rolls["411003"].staff
     await in_step(register, store)
 
 

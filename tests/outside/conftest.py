@@ -25,10 +25,20 @@ def hub_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, hub_port: Hub) -> Iterator[Server]:
-    """The shared server: a desk, calm policies, a serial line."""
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, hub_port: Hub
+) -> Iterator[Server]:
+    """The shared server: a desk, calm policies, a serial line. Of what runs on both databases there are two."""
     line = {"family": "yj_line", "transport": "serial", "port": str(hub_port.name), "baud": 115_200}
-    running = Server(tmp_path_factory.mktemp("shared"), district=district(), lines=[line])
+    env = {}
+    if getattr(request, "param", request.config.getoption("database")) == "postgresql":
+        import postgres_server
+
+        env["YIJIAN_DATABASE"] = postgres_server.shared().make("outside")
+    beside = hasattr(request, "param") and env  # the serial port belongs to the other one
+    running = Server(
+        tmp_path_factory.mktemp("shared"), district=district(), lines=[] if beside else [line], env=env
+    )
     try:
         running.start()
         yield running

@@ -30,6 +30,11 @@ class FakeApi:
         #: So many of the next writes are answered 503 after they were done.
         self.away = 0
         self.closings: list[Row] = []
+        #: With whose token each step was taken: (call, step, header), and who said they are on duty.
+        self.bearers: list[tuple[str, str, str]] = []
+        self.bearers_of_duty: dict[str, str] = {}
+        #: Nobody may see a call any more.
+        self.out_of_sight = False
         #: Every accept comes too late.
         self.somebody_first = False
         self._news = asyncio.Event()
@@ -110,7 +115,13 @@ class FakeApi:
             await news.wait()
 
     async def _list(self, request: web.Request) -> web.Response:
-        items = [call for call in self.calls.values() if call["state"] != "closed"]
+        resident = request.query.get("resident")
+        items = [
+            call
+            for call in self.calls.values()
+            if call["state"] != "closed"
+            and (resident is None or (call.get("resident") or {}).get("id") == resident)
+        ]
         begin = int(request.query.get("cursor", 0))
         page = items[begin : begin + 2]
         more = str(begin + 2) if begin + 2 < len(items) else None
@@ -124,6 +135,9 @@ class FakeApi:
         body = await request.json()
         call, step = self.calls[request.match_info["id"]], request.match_info["step"]
         key = request.headers["Idempotency-Key"]
+        if self.out_of_sight:
+            return web.json_response({"title": "no such call"}, status=404)
+        self.bearers.append((call["id"], step, request.headers["Authorization"]))
         if key not in self.keys:
             late = step == "accept" and self.somebody_first
             if late or (step in _FROM and call["state"] not in _FROM[step]):
@@ -140,9 +154,9 @@ class FakeApi:
     def _apply(self, call: Row, step: str, body: Row) -> None:
         call["state"] = _AFTER.get(step, call["state"])
         if step == "accept":
-            call["accepted"] = {"by": "token:1", "station": body.get("station", "")}
+            call["accepted"] = {"by": body.get("by", "token:1"), "station": body.get("station", "")}
             for dispatch in call["dispatches"]:
-                accepted = dispatch["station"] == body.get("station")
+                accepted = dispatch.get("station") == body.get("station", "")
                 dispatch["state"] = "accepted" if accepted else "withdrawn"
         if step == "decline":
             for dispatch in call["dispatches"]:
@@ -161,6 +175,7 @@ class FakeApi:
         if request.match_info["id"] == "s-unknown":
             return web.json_response({"title": "no such person"}, status=404)
         self.duty[request.match_info["id"]] = (await request.json())["on"]
+        self.bearers_of_duty[request.match_info["id"]] = request.headers["Authorization"]
         return web.json_response({})
 
     async def _signals(self, request: web.Request) -> web.Response:

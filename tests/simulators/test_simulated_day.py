@@ -4,49 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 from collections import Counter
+from datetime import date
 
-from simulators import day
+from simulators import almanac, day
+from simulators.almanac import Day
 
 BUTTONS = [f"btn-{number:05d}" for number in range(1000)]
+#: A Tuesday like any other.
+ORDINARY = Day(date(2026, 11, 24))
 
 
-def take(
-    habits: day.Habits, until_seconds: float, *, seed: int = 1, start_hour: float = 0.0
-) -> list[day.Happening]:
-    stream = day.happenings(habits, BUTTONS, random.Random(seed), start_hour=start_hour)
-    return list(itertools.takewhile(lambda h: h.after < until_seconds, stream))
+def ordinary(days: int) -> list[Day]:
+    """So many ordinary days: different ones, of which none has a market or ice."""
+    return [Day(date(2026, 11, 24 + number % 7)) for number in range(days)]
+
+
+def take(habits: day.Habits, days: int, *, seed: int = 1, start_hour: float = 0.0) -> list[day.Happening]:
+    return list(day.happenings(habits, BUTTONS, seed, days=ordinary(days), start_hour=start_hour))
 
 
 def test_same_seed_same_day() -> None:
     habits = day.Habits(a_day=500)
-    assert take(habits, 86_400) == take(habits, 86_400)
-    assert take(habits, 86_400) != take(habits, 86_400, seed=2)
+    assert take(habits, 1) == take(habits, 1)
+    assert take(habits, 1) != take(habits, 1, seed=2)
+
+
+def test_a_later_start_is_the_rest_of_the_same_day() -> None:
+    habits = day.Habits(a_day=500)
+    whole = [(round(h.after, 6), h.device, h.type) for h in take(habits, 2)]
+    rest = [(round(h.after + 9 * 3600, 6), h.device, h.type) for h in take(habits, 2, start_hour=9)]
+    assert rest == [row for row in whole if row[0] >= 9 * 3600]
+    assert len(whole) > len(rest) > 0
 
 
 def test_in_order_and_about_as_much_as_said() -> None:
-    found = take(day.Habits(a_day=1000), 20 * 86_400)
+    found = take(day.Habits(a_day=1000), 20)
     assert [h.after for h in found] == sorted(h.after for h in found)
     first = [h for h in found if h.type not in {"cancel", "battery_ok", "mains_restored"}]
     assert 0.95 < len(first) / 20_000 < 1.35  # with second presses
 
 
 def test_the_peak_is_in_the_morning_and_nights_are_in_earnest() -> None:
-    found = take(day.Habits(a_day=2000), 20 * 86_400)
+    found = take(day.Habits(a_day=2000), 20)
     by_hour = Counter(int(h.after // 3600) % 24 for h in found)
     assert by_hour.most_common(1)[0][0] in {8, 9, 10}
     assert by_hour[9] > 6 * by_hour[3]
 
     def falls(*, night: bool) -> float:
-        mine = [h for h in found if day.is_night(h.after / 3600) is night]
+        mine = [h for h in found if almanac.is_night(h.after / 3600) is night]
         return sum(h.type == "fall" for h in mine) / len(mine)
 
     assert falls(night=True) > 2 * falls(night=False)
 
 
 def test_shares_and_follow_ups() -> None:
-    found = take(day.Habits(a_day=3000), 10 * 86_400)
+    found = take(day.Habits(a_day=3000), 10)
     kinds = Counter((h.type, h.key) for h in found)
     presses = sum(count for (type_, _), count in kinds.items() if type_ == "press")
     assert kinds["press", "emergency"] > kinds["press", "service"] > kinds["press", "family"] > 0
@@ -58,16 +71,18 @@ def test_shares_and_follow_ups() -> None:
     assert presses_of.most_common(1)[0][1] > 5 * len(found) / len(BUTTONS)
 
 
-def test_flat_habits_know_no_hour() -> None:
-    found = take(day.Habits(a_day=7200, flat=True), 86_400, start_hour=2.0)
+def test_even_habits_leave_no_minute_without_anything() -> None:
+    found = take(day.Habits(a_day=7200, even=True), 1)
     by_hour = Counter(int(h.after // 3600) for h in found)
-    assert max(by_hour.values()) < 1.3 * min(by_hour.values())
+    assert max(by_hour.values()) < 2.2 * min(by_hour.values())
+    assert by_hour[9] > by_hour[3]
     first = sorted(h.after for h in found if h.key or h.type in {"fall", "test", "battery_low"})
     assert max(later - earlier for earlier, later in itertools.pairwise(first)) < 60
 
 
 def test_memory_stays_small() -> None:
-    stream = day.happenings(day.Habits(a_day=86_400, flat=True), BUTTONS, random.Random(1), start_hour=0)
+    days = itertools.repeat(ORDINARY)
+    stream = day.happenings(day.Habits(a_day=86_400, even=True), BUTTONS, 1, days=days)
     for _ in itertools.islice(stream, 50_000):
         pass
     assert stream.gi_frame is not None
@@ -75,7 +90,7 @@ def test_memory_stays_small() -> None:
 
 
 def test_no_buttons_nothing_happens() -> None:
-    assert list(day.happenings(day.Habits(a_day=10), [], random.Random(1), start_hour=0)) == []
+    assert list(day.happenings(day.Habits(a_day=10), [], 1, days=[ORDINARY])) == []
 
 
 async def test_live_waits_and_holds() -> None:

@@ -77,6 +77,39 @@ def test_the_dispatcher_finds_nothing_wrong(weidu: dict) -> None:
     assert errors == []
 
 
+def test_with_a_sink_some_hear_by_webhook_and_only_the_addresses_differ(weidu: dict) -> None:
+    check = pytest.importorskip("dispatcher.core.district_check")
+    one, other = (json.dumps(generate(sink=f"http://127.0.0.1:{port}")) for port in (4001, 4002))
+    assert one.replace(":4001/", ":4002/") == other
+    assert one == json.dumps(generate(sink="http://127.0.0.1:4001/"))
+    _, errors = check.check(one.encode())
+    assert errors == []
+
+    document = json.loads(one)
+    hooks = {row["id"]: row for row in document["webhooks"]}
+    assert len({row["secret"] for row in hooks.values()}) == len(hooks)
+    contacts = [contact for resident in document["residents"] for contact in resident["contacts"]]
+    of_contacts = {contact["webhook"] for contact in contacts if "webhook" in contact}
+    assert of_contacts | {"wh-district"} == set(hooks)
+    assert 100 < len(of_contacts) < 400
+    # A relative's hears what the relative asked for, not every call of the town.
+    assert all(hooks[name]["events"] == [] for name in of_contacts)
+    assert hooks["wh-district"]["events"] == ["call.*"]
+
+    for contact in contacts:
+        contact.pop("webhook", None)
+    del document["webhooks"]
+    assert document == weidu
+
+
+def test_some_children_live_abroad_and_read_english(weidu: dict) -> None:
+    contacts = [contact for resident in weidu["residents"] for contact in resident["contacts"]]
+    abroad = [contact for contact in contacts if contact.get("language") == "en"]
+    assert 0.01 < len(abroad) / len(contacts) < 0.1
+    assert {contact["relation"] for contact in abroad} <= {"daughter", "son", "grandchild"}
+    assert all(contact["name"][0].isascii() for contact in abroad)
+
+
 def test_everybody_has_a_button_and_few_have_two(parsed: DistrictFile) -> None:
     owners = Counter(device.resident for device in parsed.devices if device.resident)
     assert len(owners) == len(parsed.residents)

@@ -116,6 +116,37 @@ async def test_a_service_call_ends_as_one(fake_api: FakeApi) -> None:
     assert fake_api.closings[0]["outcome"] == "service_done"
 
 
+async def test_one_person_of_the_station_takes_every_step_of_it(fake_api: FakeApi) -> None:
+    persons = {person["id"]: f"token of {person['id']}" for person in DISTRICT["staff"]}
+    slow = dataclasses.replace(WILLING, telephones=0.0)
+    async with (
+        Api(fake_api.url, "everybody's", persons=persons) as api,
+        running(crew_of(api, slow).run()),
+    ):
+        await until(lambda: len(fake_api.duty) == len(DISTRICT["staff"]))
+        for number in range(8):
+            fake_api.open(f"c-{number}", "st-1" if number % 2 else "st-9")
+        await until(lambda: len(fake_api.closings) == 8, 20)
+    at_work = {f"Bearer {persons[name]}" for name, on in fake_api.duty.items() if on and "s-1-" in name}
+    assert len(at_work) == 1
+    for number in range(8):
+        by = {bearer for call, step, bearer in fake_api.bearers if call == f"c-{number}"}
+        # A station that has nobody in the register acts with the one token.
+        assert by == (at_work if number % 2 else {"Bearer everybody's"})
+    assert fake_api.bearers_of_duty["s-desk-1"] == "Bearer token of s-desk-1"
+
+
+async def test_out_of_sight_is_somebody_elses(fake_api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    async with Api(fake_api.url, "t") as api:
+        crew = crew_of(api)
+        async with running(crew.run()):
+            await until(lambda: fake_api.resumed)
+            fake_api.out_of_sight = True
+            fake_api.open("c-1", "st-1")
+            await until(lambda: crew.deeds.late)
+    assert "staff.refused" not in capsys.readouterr().out
+
+
 async def test_somebody_else_was_first(fake_api: FakeApi) -> None:
     async with Api(fake_api.url, "t") as api:
         crew = crew_of(api, speed=20)
@@ -192,6 +223,7 @@ async def test_open_before_we_came_and_abandoned_is_ended_by_the_desk(
     fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulators.staff._SWEEP_SECONDS", 10.0)
+    monkeypatch.setattr("simulators.staff._STEPS_SECONDS", 0.0)
     for number in range(5):  # more than one page
         fake_api.open(f"c-{number}", "st-1")
     fake_api.open("c-held", state="en_route", accepted={"by": "a visitor", "station": "st-9"})

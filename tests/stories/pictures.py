@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dispatcher.core.call import Dispatched, Entry, Opened
+from dispatcher.core.call import Dispatched, Entry, Opened, PassedOver
 
 SNAPSHOTS = Path(__file__).resolve().parents[1] / "snapshots"
 
@@ -52,7 +52,7 @@ def _what(entry: Entry, start_us: int, name_of: Callable[[str], str]) -> str:
         case _:
             words = []
             for name, value in msgspec.structs.asdict(fact).items():
-                if value in (None, "", (), 0, False) or name in ("text", "source", "device"):
+                if value in (None, "", (), 0, False) or name in ("text", "source", "device", "id"):
                     continue
                 if name.endswith("_us") and name != "saved_us":
                     words.append(f"{name.removesuffix('_us')} {offset((value - start_us) / 1e6)}")
@@ -63,10 +63,14 @@ def _what(entry: Entry, start_us: int, name_of: Callable[[str], str]) -> str:
                 elif value is True:
                     words.append(name)
                 elif isinstance(value, tuple):
-                    words.append(f"{name} {' '.join(value)}")
+                    words.append(f"{name} {' '.join(map(_one, value))}")
                 else:
                     words.append(f"{name} {value}" if name in ("step", "repeat") else str(value))
             return ", ".join(words)
+
+
+def _one(value: str | PassedOver) -> str:
+    return f"{value.station} {value.reason}" if isinstance(value, PassedOver) else value
 
 
 def _travel(seconds: float | None) -> str:

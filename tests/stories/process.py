@@ -6,20 +6,31 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import databases
 import msgspec
 
 from config.doors import ClockIds, LoopClock, from_us
 from dispatcher import outbox as outbox_room
-from dispatcher import tables
 from dispatcher.board import Board
-from dispatcher.core.call import Dispatched, Entry, Joined, Overdue
+from dispatcher.core.call import (
+    CoverageLost,
+    CoverageRestored,
+    DeviceFault,
+    DeviceRestored,
+    Dispatched,
+    Entry,
+    Joined,
+    Overdue,
+)
 from dispatcher.core.district import DistrictFile
+from dispatcher.core.listening import LineUp
 from dispatcher.core.roll import Roll, Rolls
+from dispatcher.coverage import Coverage
 from dispatcher.desk import Desk
 from dispatcher.feed import Feed, FeedEvent
 from dispatcher.inbox import Inbox
@@ -27,7 +38,8 @@ from dispatcher.journal import Journal
 from dispatcher.ledger import Ledger
 from dispatcher.outbox import Outbox
 from dispatcher.register import Register
-from dispatcher.store import Do, InlineStore
+from dispatcher.store import Do, OutcomeUnknown
+from dispatcher.supervision import Supervision
 from stories import pictures
 
 #: So long a carried word may be remembered in memory only: killed within it, the wearer hears it twice.
@@ -38,27 +50,42 @@ class Killed(BaseException):
     """kill -9, as a process under test feels it: this very write is the last thing it does."""
 
 
-class MortalStore(InlineStore):
-    """A store that lives on when the process dies. `kill_at`: the n-th write that changes something, before or after."""
+class MortalStore:
+    """A store that lives on when the process dies. `kill_at`: the n-th write that changes something, before or after.
+
+    `doubt_at`: at that one nobody dies, but the connection is lost before or after it, and with it the answer.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        tables.metadata.create_all(self._engine)
+        self._beneath = databases.inline()
+        self.fail: Callable[[Sequence[Do]], Exception | None] = lambda _work: None
+        self._beneath.fail = self._failure
+        self.connection: Any = self._beneath.connection
+        self.read = self._beneath.read
+        self.close = self._beneath.close
         self.changes = 0
         self.kill_at: tuple[int, str] | None = None
+        self.doubt_at: tuple[int, str] | None = None
         self.dead = False
+
+    def _failure(self, work: Sequence[Do]) -> Exception | None:
+        return self.fail(work)
 
     async def write(self, work: Sequence[Do]) -> list[list[list[tuple[Any, ...]]]]:
         if self.dead:
             raise Killed
         if not any(do.rows and not do.fetch for do in work):
-            return await super().write(work)
+            return await self._beneath.write(work)
         self.changes += 1
         now = self.kill_at is not None and self.kill_at[0] == self.changes
         if now and self.kill_at == (self.changes, "before"):
             self.dead = True
             raise Killed
-        done = await super().write(work)
+        if self.doubt_at == (self.changes, "before"):
+            raise OutcomeUnknown("the connection was lost")
+        done = await self._beneath.write(work)
+        if self.doubt_at == (self.changes, "after"):
+            raise OutcomeUnknown("the connection was lost")
         if now:
             self.dead = True
             raise Killed
@@ -92,6 +119,7 @@ class Process:
         self.events: list[FeedEvent] = []
         self.calls: list[str] = []  #: in the order of their opening
         self.line_up = True  #: does the way to the wearers' devices carry?
+        self.lines: list[LineUp] = []  #: the gateway's lines; what a story sends comes by none of them
         self._refs = itertools.count(1)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -129,10 +157,17 @@ class Process:
         )
         await self.desk.open(heads)
         await self.outbox.open()
+        self.supervision = Supervision(
+            self.store, self.rolls, self.inbox, self.desk.reports, self.clock, lambda: self.lines
+        )
+        await self.supervision.open()
+        self.coverage = Coverage(
+            self.rolls, self.ledger, self.desk.sight, self.inbox, self.desk.reports, self.clock
+        )
         after = self.events[-1].id if self.events else "0"
         self._reader = await self.feed.reader(self.roll.district.code, after)
-        rooms = (self.desk.run, self._listen, self._carry)
-        self._tasks = [asyncio.create_task(_until_killed(room()), name=room.__name__) for room in rooms]
+        rooms = (self.desk.run, self._listen, self._carry, self.supervision.run, self.coverage.run)
+        self._tasks = [asyncio.create_task(_until_killed(room()), name=room.__qualname__) for room in rooms]
         await self.settle()
 
     async def kill(self) -> None:
@@ -186,6 +221,16 @@ class Process:
             case Overdue(rings=rings, limit=limit):
                 for station in rings:
                     self._heard("ring", station, limit, entry.call or "", entry.at_us)
+            case DeviceFault(fault=fault, station=station, source=source, overdue=overdue):
+                what = f"{fault} for {station}" + " overdue" * overdue
+                self._heard("fault", entry.device or source, what, "", entry.at_us)
+            case DeviceRestored(fault=fault, source=source, because=because):
+                what = f"{fault} {because}".strip()
+                self._heard("restored", entry.device or source, what, "", entry.at_us)
+            case CoverageLost(area=area):
+                self._heard("lost", area, "nobody", "", entry.at_us)
+            case CoverageRestored(area=area, station=station):
+                self._heard("covered", area, station, "", entry.at_us)
             case _:
                 pass
 

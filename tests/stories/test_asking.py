@@ -82,6 +82,7 @@ async def test_who_is_on_call_at_home_needs_time_to_get_ready(town):
     ),
 )
 async def test_at_night_with_everything_closed_the_desk_is_asked_at_once(town):
+    town.expect_lost("c1", "c2", "c3")
     await pressed(town, asks="desk")
     assert town.passed_over()["st-01"] == "closed"
     await town.advance(seconds=59)

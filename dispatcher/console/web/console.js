@@ -78,7 +78,13 @@ async function again() {
 
 async function demoToken() {
   const answer = await fetch("/demo-login", { cache: "no-store" }).catch(() => null);
-  return answer?.ok ? (await answer.json()).token : "";
+  if (!answer?.ok) return "";
+  const { token: given, messages } = await answer.json();
+  if (messages) {
+    $("demo-messages").href = messages;
+    $("demo-messages").hidden = false;
+  }
+  return given;
 }
 
 function leave(why = "") {

@@ -5,6 +5,7 @@ const WORDS = {
   leave: ["退出", "Leave"],
   language: ["English", "中文"],
   docs: ["接口文档", "API documentation"],
+  demo_messages: ["演示收件箱", "Messages of the demo"],
   login_title: ["进入工作台", "Enter the console"],
   login_token: ["访问令牌", "Access token"],
   login_enter: ["进入", "Enter"],

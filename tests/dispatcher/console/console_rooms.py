@@ -14,6 +14,7 @@ import msgspec
 from config.doors import to_us
 from devices.family import Result
 from devices.signal import Key, Signal
+from dispatcher.alert_board import AlertFilter, AlertRow
 from dispatcher.board import CallFilter
 from dispatcher.console.rooms import Health, Rooms
 from dispatcher.core.call import Call, Cause, Closing, Entry, Holder, Offer, OfferState, Opened, Outcome
@@ -33,12 +34,20 @@ from dispatcher.core.district import (
     Webhook,
 )
 from dispatcher.core.fold import fold
+from dispatcher.core.geo import GreatCircle
 from dispatcher.core.roll import DEFAULT_POLICIES, Rolls
+from dispatcher.coverage import Coverage
+from dispatcher.desk_reports import ReportBook
+from dispatcher.erase import Erasure
+from dispatcher.fault_board import FaultBoard
 from dispatcher.feed import PositionUnknown
 from dispatcher.inbox import Decided, Kept
+from dispatcher.inbox import Inbox as RealInbox
+from dispatcher.ledger import Ledger
 from dispatcher.register import Register
+from dispatcher.sight import Sight
 from dispatcher.store import InlineStore
-from dispatcher.tables import metadata
+from dispatcher.tables import faults, metadata
 from dispatcher.view import view_call
 
 NOW = to_us(datetime(2026, 11, 24, 1, 15, tzinfo=UTC))
@@ -216,6 +225,12 @@ class FakeBoard:
         ]
         return fits[:limit], f"after-{fits[limit - 1].id}" if len(fits) > limit else None
 
+    def cursor_after(self, one: Call) -> str:
+        return f"after-{one.id}"
+
+    def cursor_near(self, one: Call) -> str:
+        return f"after-{one.id}"
+
     async def view(self, one: Call) -> dict[str, Any]:
         return view_call(one, self.rolls.by_code.get(one.district), None, {})
 
@@ -231,6 +246,7 @@ class FakeEvent:
     call: Call | None
     area: str | None = None
     stations: frozenset[str] = frozenset()
+    told: str = ""
 
 
 class FakeFeed:
@@ -294,8 +310,8 @@ class WatchedRegister(Register):
         super().__init__(*args, **named)
         self.asked: list[tuple[Any, ...]] = []
 
-    async def put(self, section: str, item: Any, district: str = "") -> Any:
-        done = await super().put(section, item, district)
+    async def put(self, section: str, item: Any, district: str = "", within: str = "") -> Any:
+        done = await super().put(section, item, district, within)
         self.asked.append(("put", section))
         return done
 
@@ -309,8 +325,8 @@ class WatchedRegister(Register):
         self.asked.append(("delete", section, item_id))
         return done
 
-    async def merge(self, content: Any) -> Any:
-        done = await super().merge(content)
+    async def merge(self, content: Any, within: str = "") -> Any:
+        done = await super().merge(content, within)
         self.asked.append(("merge",))
         return done
 
@@ -321,6 +337,45 @@ class WatchedRegister(Register):
     async def test_mode(self, device_ids: Sequence[str], until_us: int, by: str) -> None:
         await super().test_mode(device_ids, until_us, by)
         self.asked.append(("test_mode", list(device_ids), until_us, by))
+
+
+class FakeAlerts:
+    """One message that was given up."""
+
+    def __init__(self, now_us: int) -> None:
+        self.row = AlertRow(
+            seq=1,
+            id="a-1",
+            district="411002",
+            area="411002001003",
+            call="c-1",
+            fact="call.opened",
+            fact_seq=1,
+            at_us=now_us,
+            kind="news",
+            channel="webhook",
+            target="wh-1",
+            fate="failed",
+            due_us=None,
+            tries=3,
+            last_us=now_us,
+            provider="",
+            provider_id="",
+            why="http_410",
+        )
+
+    async def page(
+        self, _wanted: AlertFilter, cursor: str | None, _limit: int
+    ) -> tuple[list[AlertRow], str | None]:
+        if cursor is not None and not cursor.isdigit():
+            raise ValueError("no such cursor")
+        return [self.row], None
+
+    async def get(self, alert_id: str) -> AlertRow | None:
+        return self.row if alert_id == self.row.id else None
+
+    async def again(self, _alert_id: str) -> bool:
+        return True
 
 
 @dataclass
@@ -348,7 +403,31 @@ class World:
         await self.register.load()
         await self.register.merge(district_file())
         self.register.asked.clear()
+        ledger, book = Ledger(), ReportBook(self.ids)
+        inbox = RealInbox(self.store, self.rolls, self.clock, self.ids)
+        self.coverage = Coverage(self.rolls, ledger, Sight(ledger, GreatCircle()), inbox, book, self.clock)
+        await self.coverage.reckon()
+        self.put_fault("f-1")
         return self
+
+    def put_fault(self, fault_id: str, **changes: Any) -> None:
+        """A fault as its row keeps it: somebody opened btn-r-1."""
+        row = {
+            "id": fault_id,
+            "district": DISTRICT,
+            "area": COMMUNITY,
+            "device": "btn-r-1",
+            "source": "native/btn-r-1",
+            "fault": "tamper",
+            "station": "st-1",
+            "since_us": NOW,
+            "due_us": NOW + 3_600_000_000,
+            "overdue": 0,
+            "ended_us": None,
+            "body": '{"resident":"r-1"}',
+        }
+        with self.store._engine.begin() as connection:
+            connection.execute(faults.insert().values({**row, **changes}))
 
     async def routing(self, resident_id: str, at_us: int) -> list[dict[str, Any]]:
         return [
@@ -364,13 +443,21 @@ class World:
         ]
 
     @property
+    def alerts(self) -> FakeAlerts:
+        return FakeAlerts(self.clock.now_us())
+
+    @property
     def rooms(self) -> Rooms:
         return Rooms(
             inbox=self.inbox,
             board=self.board,
             feed=self.feed,
             register=self.register,
+            alerts=self.alerts,
+            faults=FaultBoard(self.store),
+            coverage=self.coverage,
             routing=self.routing,
+            erase=Erasure(self.store, self.register, self.clock).erase,
             store=self.store,
             clock=self.clock,
             ids=self.ids,

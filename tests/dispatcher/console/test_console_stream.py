@@ -159,6 +159,7 @@ async def test_each_reader_sees_its_scope(world, listen):
 async def test_who_loses_sight_hears_that_it_is_over_and_no_more(world, listen):
     gone = (offered("st-3", OfferState.WITHDRAWN), offered("st-1", OfferState.ACCEPTED))
     taken = call("c-1", state=State.ACCEPTED, accepted=held("st-1", at_us=NOW + 5), offers=gone)
+    world.board.put(call("c-1", offers=(offered("st-3"),)))
     async with listen("station_3") as reader:
         world.feed.tell("call.dispatched", call("c-1", offers=(offered("st-3"),)))
         world.feed.tell("call.accepted", taken)

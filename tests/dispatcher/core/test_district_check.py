@@ -61,6 +61,7 @@ class Register:
 
     def __init__(self, default="411002", owners=(), parents=(), sources=()):
         self.default_district = default
+        self.within = ""
         self._owners = dict(owners)
         self._parents = dict(parents)
         self._sources = dict(sources)

@@ -203,7 +203,7 @@ class Calls(RuleBasedStateMachine):
             now_us=self.now_us,
             load=Page(self.ledger),
             place=who.location if who is not None else None,
-            reaches_contacts=self.contacts,
+            sms=self.contacts,
         )
 
     def take(self, draft: Draft, refused: Refused | None = None) -> None:

@@ -183,7 +183,7 @@ def test_contacts_are_asked_only_where_they_can_be_reached():
     )
     assert choose(Target.CONTACTS, call, town.world()).nobody == "no_channel"
     world = town.world()
-    world.reaches_contacts = True
+    world.sms = True
     assert asked(choose(Target.CONTACTS, call, world)) == ["r-1/1"]
 
 

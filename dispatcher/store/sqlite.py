@@ -1,83 +1,21 @@
-"""The database: whole transactions in, rows out.
-
-Statements are SQLAlchemy Core, compiled once. A write is a list of them with their rows, carried out as *one
-transaction in one hop* to the writer's thread, because a press pays for every hop (docs/decisions/0005). Reads go
-through SQLAlchemy's async engine on connections of their own, so that a long list never holds up a press.
-
-    await store.write([Do(INSERT_PRESS, rows), Do(MARK_DECIDED, marks)])     # BEGIN IMMEDIATE … COMMIT, then returns
-
-Errors: `StoreUnavailable` when nothing can be written or read just now (disk full, locked, away): try again later.
-"""
+"""SQLite: one writing connection, a few reading ones; and the same without a thread, for tests on virtual time."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiosqlite
 from sqlalchemy import create_engine, event
-from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.sql import ClauseElement, Executable
+from sqlalchemy.sql import Executable
 
-Row = tuple[Any, ...]
-
-
-class StoreUnavailable(Exception):  # noqa: N818
-    """The database cannot be written or read just now."""
-
-
-class Prepared:
-    """A Core statement, compiled once for the driver beneath: `sql`, and `bind` that makes its row of parameters."""
-
-    _DIALECT = sqlite_dialect.dialect(paramstyle="qmark")
-
-    def __init__(self, statement: ClauseElement) -> None:
-        compiled: Any = statement.compile(dialect=self._DIALECT)
-        self.sql = str(compiled)
-        names: list[str] = list(compiled.positiontup or ())
-        fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        self.bind: Callable[[Mapping[str, Any]], Row]
-        if any(name in fixed for name in names):
-            self.bind = lambda row: tuple(row.get(name, fixed.get(name)) for name in names)
-        elif len(names) > 1:
-            self.bind = itemgetter(*names)
-        else:
-            self.bind = lambda row: tuple(row[name] for name in names)
-
-
-class Do:
-    """One statement with its rows. `fetch`: hand back what each row's execution returned, a list of rows a row."""
-
-    __slots__ = ("fetch", "prepared", "rows")
-
-    def __init__(self, prepared: Prepared, rows: Sequence[Mapping[str, Any]], *, fetch: bool = False) -> None:
-        self.prepared = prepared
-        self.rows = rows
-        self.fetch = fetch
-
-
-class Store(Protocol):
-    """What the rooms of the dispatcher need of a database."""
-
-    async def write(self, work: Sequence[Do]) -> list[list[list[Row]]]:
-        """One durable transaction; returns after the commit, what each fetching Do fetched. Raises StoreUnavailable."""
-        ...
-
-    async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
-        """Rows of a query, as of now. Raises StoreUnavailable."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of the database."""
-        ...
-
+from dispatcher.store.work import Do, Row, StoreUnavailable
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -85,6 +23,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-16000",
+    "PRAGMA secure_delete=ON",  # who is erased, and what is let go, is not to be found in free pages either
 )
 
 
@@ -111,7 +50,11 @@ def _transact(
 
 
 def _bound(work: Sequence[Do]) -> list[tuple[str, list[Row], bool]]:
-    return [(do.prepared.sql, [do.prepared.bind(row) for row in do.rows], do.fetch) for do in work if do.rows]
+    return [
+        (do.prepared.sqlite.sql, [do.prepared.sqlite.bind(row) for row in do.rows], do.fetch)
+        for do in work
+        if do.rows
+    ]
 
 
 #: What SQLite says when it is the world's fault and not ours.
@@ -162,6 +105,17 @@ class SqliteStore:
         except DBAPIError as error:
             raise StoreUnavailable(str(error.orig)) from error
 
+    async def forget(self) -> None:
+        """Let what was written over or let go be gone from the write-ahead log too. Raises StoreUnavailable."""
+        if self._writer is None:
+            raise StoreUnavailable("not open")
+        try:
+            rows = await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        except _WORLD as error:
+            raise StoreUnavailable(str(error)) from error
+        if any(row[0] for row in rows):
+            raise StoreUnavailable("somebody is reading; the log is emptied later")
+
     async def close(self) -> None:
         """Let go of all connections."""
         if self._writer is not None:
@@ -206,4 +160,4 @@ class InlineStore:
         self._engine.dispose()
 
 
-__all__ = ["Do", "InlineStore", "Prepared", "Row", "SqliteStore", "Store", "StoreUnavailable"]
+__all__ = ["InlineStore", "SqliteStore"]

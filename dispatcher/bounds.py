@@ -1,0 +1,50 @@
+"""How every table is bounded: by what people register, or by the time after which its rows are let go.
+
+A table that is not here fails a test: whoever adds one says what keeps it from growing for ever. `docs/operations.md`
+has the figures for a district's year.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispatcher import housekeeping as kept
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """`days`: rows older than that are let go (None: they have no age). `by`: what bounds them, in words."""
+
+    by: str
+    days: float | None = None
+    with_call: bool = False  #: goes when its call does, `retention.closed_days` after the close
+
+
+BOUNDS: dict[str, Bound] = {
+    # What people register: as many rows as there are things.
+    "districts": Bound("one a district"),
+    "areas": Bound("one an area of the register"),
+    "stations": Bound("one a station of the register"),
+    "residents": Bound("one a resident of the register"),
+    "devices": Bound("one a device of the register"),
+    "staff": Bound("one a person of the register"),
+    "webhooks": Bound("one a webhook of the register"),
+    "policies": Bound("three a district"),
+    "duty": Bound("one a person of the register; goes with them"),
+    "uncovered": Bound("one a community, while nobody can come to it"),
+    "device_states": Bound("one a device of the register; goes a day after it was last heard", 1.0),
+    "test_mode": Bound("one a device of the register, until it ends", 0.0),
+    "meta": Bound("a few a district; one a person erased", kept.ERASED_DAYS),
+    "tokens": Bound("one a token in use; revoked ones are let go", kept.REST_DAYS),
+    # What happens: rows with an age.
+    "calls": Bound("retention of closed calls; open ones stay", with_call=True),
+    "call_stations": Bound("with their call", with_call=True),
+    "texts": Bound("with their call", with_call=True),
+    "places": Bound("with their call", with_call=True),
+    "journal": Bound("with their call; facts of no call by age", kept.REST_DAYS, with_call=True),
+    "alerts": Bound("with their call, or by age once their fate is known", kept.REST_DAYS, with_call=True),
+    "faults": Bound("by age once ended; one open fault a device and kind", kept.REST_DAYS),
+    "inbox": Bound("by age once decided", kept.INBOX_DAYS),
+    "outbox": Bound("gone once carried, or by age", kept.WORDS_DAYS),
+    "replies": Bound("by age, and 20,000 at most", kept.REPLIES_DAYS),
+}

@@ -1,0 +1,69 @@
+"""How long we have listened: a clock for each line that stands still while it is closed.
+
+A device is silent for as long as its line was open and nothing came. Pure: the time comes in as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+
+class LineUp(NamedTuple):
+    """A line as the gateway has it: `open` while frames can come by it."""
+
+    name: str
+    family: str
+    open: bool
+
+
+class Listening:
+    """How long we have listened to one line: `total` seconds. `since`: when it was last opened, or closed."""
+
+    __slots__ = ("family", "open", "since", "total")
+
+    def __init__(self, family: str, since: float, *, is_open: bool) -> None:
+        self.family = family
+        self.open = is_open
+        self.since = since
+        self.total = 0.0
+
+
+class Ears:
+    """The clocks of all lines. What comes by no line of the gateway (HTTP) has one of its own, always open."""
+
+    def __init__(self, now: float, most_seconds: float) -> None:
+        self.turned = now
+        self._most_seconds = most_seconds
+        self._lines: dict[str, Listening] = {}
+        self._own = Listening("", now, is_open=True)
+
+    def listen(self, now: float, lines: Iterable[LineUp]) -> None:
+        """Let the clocks go on. A machine that slept, or a loop that hung, did not listen."""
+        passed = min(max(0.0, now - self.turned), self._most_seconds)
+        self.turned = now
+        self._own.total += passed
+        for line in lines:
+            known = self._lines.get(line.name)
+            if known is None:
+                self._lines[line.name] = Listening(line.family, now, is_open=line.open)
+            elif known.open and line.open:
+                known.total += passed
+            elif known.open != line.open:
+                known.open, known.since = line.open, now
+
+    def reading(self, line: str, now: float) -> float:
+        """What that line's clock shows."""
+        clock = self._lines.get(line, self._own)
+        return clock.total + (now - self.turned) if clock.open else clock.total
+
+    def of(self, line: str, family: str) -> Listening:
+        """The clock of a line; without one, of the family's lines that which was open the least."""
+        if line in self._lines:
+            return self._lines[line]
+        known = [one for one in self._lines.values() if one.family == family] if not line else []
+        return min(known, key=lambda one: (one.open, one.total)) if known else self._own
+
+    def lines(self) -> Iterator[tuple[str, Listening]]:
+        """The gateway's lines."""
+        yield from self._lines.items()

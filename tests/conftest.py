@@ -1,0 +1,54 @@
+"""Which databases the tests run on. `--database sqlite` or `--database postgresql`: on one of them only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BOTH = ("sqlite", "postgresql")
+#: What runs on both: the stories, the rooms with rows, and of what is told from outside the life of a press.
+OUTSIDE = ("life", "press")
+ROOMS = ("desk", "feed", "inbox", "outbox", "register", "board", "doubt")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--database`."""
+    parser.addoption("--database", choices=BOTH, help="run what runs on both databases on this one only")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests on both databases are there twice."""
+    path = Path(metafunc.module.__file__)
+    room = path.stem.removeprefix("test_")
+    one = metafunc.config.getoption("database")
+    if path.parent.name == "outside" and room in OUTSIDE and "server" in metafunc.fixturenames and not one:
+        metafunc.parametrize("server", BOTH, indirect=True, scope="session")
+    if path.parent.name == "stories" or (path.parent.name, room) in {
+        ("dispatcher", room) for room in ROOMS
+    } | {("crash", "kill")}:
+        metafunc.parametrize("database", [one] if one else BOTH, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The kind of database that this test runs on; of tests that have none, or one of their own: nothing."""
+    if not hasattr(request, "param"):
+        yield ""
+        return
+    import databases
+
+    before, databases.chosen = databases.chosen, request.param
+    yield request.param
+    databases.chosen = before
+
+
+def pytest_sessionfinish() -> None:
+    """The server goes with the tests, however they went."""
+    import sys
+
+    if (databases := sys.modules.get("databases")) is not None:
+        databases.shared.end()
+    if (postgres := sys.modules.get("postgres_server")) is not None:
+        postgres.end_shared()

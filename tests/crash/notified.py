@@ -1,0 +1,50 @@
+"""Somebody who is notified of calls by webhook: which calls, how often, and every signature held against the secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from typing import Self
+
+from aiohttp import web
+from standardwebhooks.webhooks import Webhook
+
+SECRET = "whsec_" + base64.b64encode(b"whoever is notified here").decode()
+
+
+class Notified:
+    """A receiver of `call.opened`, on a port of its own: `async with Notified() as notified`."""
+
+    def __init__(self) -> None:
+        self.opened: Counter[str] = Counter()
+        self.ids: dict[str, str] = {}  #: the message's id by its call
+        self.url = ""
+        self._check = Webhook(SECRET)
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/hook", self._receive)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/hook"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def hook(self) -> dict[str, object]:
+        """The webhook, as the register wants it."""
+        return {"url": self.url, "secret": SECRET, "events": ["call.opened"]}
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self._check.verify(body, dict(request.headers))
+        call = json.loads(body)["data"]["call"]["id"]
+        first = self.ids.setdefault(call, request.headers["webhook-id"])
+        assert first == request.headers["webhook-id"], "another id for the same message"
+        self.opened[call] += 1
+        return web.Response(status=204)
