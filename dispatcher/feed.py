@@ -129,6 +129,7 @@ class Feed:
         self._archived: dict[str, int] = {}
         self._news = asyncio.Event()
         self.readers = 0
+        self.forgotten = 0  #: goes up when somebody was erased: what was made of events before is out of date
 
     def start(self, heads: Mapping[str, int]) -> None:
         """Where each district's journal stands at the start."""
@@ -162,6 +163,7 @@ class Feed:
 
     def forget(self) -> None:
         """What stands in the rings may name somebody who was erased since: it is read from the journal again."""
+        self.forgotten += 1
         for ring in self._rings.values():
             ring.clear()
 

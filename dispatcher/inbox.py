@@ -303,8 +303,8 @@ class Inbox:
         found = self._rolls.device_by_source(source) if not district else None
         code = district or (found[0].district.code if found else self._rolls.default_code)
         row = self._report_row(report, source, ref, code)
-        await self._store.write([Do(_PUT, [row]), *also])
-        if not ref:  # another may have been there already: the table knows
+        known = await self._store.write([Do(_PUT, [row]), Do(_KNOWN, [row], fetch=True), *also])
+        if known[0][0][0][0] == row["id"]:
             self._hand_on(row)
         self.wake()
 

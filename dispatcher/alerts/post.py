@@ -443,7 +443,11 @@ class Post:
             if not fates:
                 await self._store.write([ends])
                 continue
-            await self._inbox.report(Fates(fates=fates), source="post", district=district, also=[ends])
+            # Written again after a commit whose outcome is unknown it is still one report.
+            ref = f"{ours[0][0].id}:{ours[0][1]['b_last_us']}"
+            await self._inbox.report(
+                Fates(fates=fates), source="post", ref=ref, district=district, also=[ends]
+            )
 
 
 _TOLD = frozenset({Fate.SENT.value, Fate.DELIVERED.value, Fate.FAILED.value})

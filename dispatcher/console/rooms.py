@@ -130,6 +130,11 @@ class Reader(Protocol):
 class Feed(Protocol):
     """The journal as it grows."""
 
+    @property
+    def forgotten(self) -> int:
+        """Goes up when somebody was erased: what was made of an event before that is not to be shown any more."""
+        ...
+
     async def reader(self, district: str, after: str | None) -> Reader:
         """Begin after this position ("0": from the beginning, None: from now). Raises PositionUnknown."""
         ...

@@ -70,7 +70,7 @@ class Streams:
         self._feed = feed
         self._tokens = tokens
         self.options = options
-        self._frames: OrderedDict[tuple[str, bool], bytes] = OrderedDict()
+        self._frames: OrderedDict[tuple[str, bool, int], bytes] = OrderedDict()
         self._closing = asyncio.Event()
         self.readers = 0
 
@@ -80,7 +80,7 @@ class Streams:
 
     def frame(self, event: FeedEvent, *, bare: bool = False) -> bytes:
         """An event as it goes over the wire, made once. `bare`: without anything about a person."""
-        key = (event.id, bare)
+        key = (event.id, bare, self._feed.forgotten)
         made = self._frames.get(key)
         if made is None:
             data = _without_person(event.data) if bare else event.data

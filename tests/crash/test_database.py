@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import postgres_server
 import pytest
 from outside.harness import Desk, eventually
 from postgres_server import PostgresServer
+from postgres_server import server as database_server
 
 from crash.swarm import Press, Swarm
 from crash.test_kill import SEED, a_town, judge
@@ -43,10 +43,18 @@ def _everybody_shown_out(server: PostgresServer) -> None:
     server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'crash%'")
 
 
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    """A server of this test's own."""
+    with database_server() as made:
+        yield made
+
+
 @pytest.mark.timeout(180)
-async def test_the_database_goes_away_under_load_and_comes_back(tmp_path: Path) -> None:
-    postgres = postgres_server.shared()
-    server, place = a_town(tmp_path, 300, "postgresql")
+async def test_the_database_goes_away_under_load_and_comes_back(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    server, place = a_town(tmp_path, 300, postgres.make("crash"))
     chance = random.Random(SEED)
     devices = [device["id"] for device in place.document["devices"]]
     chance.shuffle(devices)
@@ -108,7 +116,5 @@ async def test_the_database_goes_away_under_load_and_comes_back(tmp_path: Path) 
         assert verified.code == 0, verified.said
         assert "Traceback" not in server.log, server.tail(60)
     finally:
-        if not postgres.running:
-            postgres.start()
         await swarm.stop()
         server.end()

@@ -14,6 +14,7 @@ import contextlib
 import os
 import random
 import time
+import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +49,9 @@ FULL = Ordeal(rate=300, kills=10, seconds_between=(0.3, 2.5))
 HARD = Ordeal(rate=600, kills=15, seconds_between=(0.2, 2.5), residents=1500)
 
 
-def a_town(folder: Path, residents: int, database: str = "sqlite") -> tuple[Server, Village]:
-    """One village with many residents of two buttons each, and stations that are never full."""
-    env = {}
-    if database == "postgresql":
-        env["YIJIAN_DATABASE"] = postgres_server.shared().make(f"crash_{folder.name}")
+def a_town(folder: Path, residents: int, database: str = "") -> tuple[Server, Village]:
+    """One village with many residents of two buttons each, and stations that are never full. `database`: its URL."""
+    env = {"YIJIAN_DATABASE": database} if database else {}
     place = village(
         people=residents,
         devices_each=2,
@@ -285,12 +284,17 @@ async def _ordeal(server: Server, place: Village, how: Ordeal, notified: Notifie
         await swarm.stop()
 
 
+def url_of(database: str) -> str:
+    """An empty PostgreSQL database; nothing for SQLite."""
+    return postgres_server.shared().make(f"crash_{uuid.uuid4().hex}") if database == "postgresql" else ""
+
+
 @pytest.mark.timeout(240)
 async def test_killed_again_and_again_no_press_is_lost_or_doubled_and_no_step_happens_twice(
     tmp_path: Path, database: str
 ) -> None:
     how = FULL if os.environ.get("CRASH_FULL") else GENTLE
-    server, place = a_town(tmp_path, how.residents, database)
+    server, place = a_town(tmp_path, how.residents, url_of(database))
     try:
         await ordeal(server, place, how)
     finally:
@@ -300,7 +304,7 @@ async def test_killed_again_and_again_no_press_is_lost_or_doubled_and_no_step_ha
 @pytest.mark.skipif(not os.environ.get("CRASH_HARD"), reason="CRASH_HARD=1 asks for it")
 @pytest.mark.timeout(600)
 async def test_the_hard_series_600_a_second_and_15_kills(tmp_path: Path, database: str) -> None:
-    server, place = a_town(tmp_path, HARD.residents, database)
+    server, place = a_town(tmp_path, HARD.residents, url_of(database))
     try:
         await ordeal(server, place, HARD)
     finally:

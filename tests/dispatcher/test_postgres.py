@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import asyncpg
-import postgres_server
 import pytest
+from postgres_server import PostgresServer, server
 from sqlalchemy import select
 from wire import Wire
 
@@ -45,22 +46,38 @@ def fact(seq: int) -> Do:
     return Do(_APPEND, [{**FACT, "seq": seq}])
 
 
-@pytest.fixture(scope="session")
+_own: list[PostgresServer] = []
+
+
+def here() -> PostgresServer:
+    """A server of these tests' own: they stop it and kill it."""
+    return _own[-1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server() -> Iterator[None]:
+    with server() as made:
+        _own.append(made)
+        yield
+        _own.pop()
+
+
+@pytest.fixture(scope="module")
 def template() -> str:
     """A database with all tables, to be copied."""
-    url = postgres_server.shared().make("template_of_postgres")
+    url = here().make("template_of_postgres")
     asyncio.run(schema.upgrade_postgres(postgres(url)))
     return "template_of_postgres"
 
 
 @pytest.fixture
 def place(template, request) -> Postgres:
-    server = postgres_server.shared()
+    postgresql = here()
     name = f"t{abs(hash(request.node.nodeid)) % 10**9}"
-    yield postgres(server.make(name, f'TEMPLATE "{template}"'))
-    if not server.running:
-        server.start()
-    server.drop(name)
+    yield postgres(postgresql.make(name, f'TEMPLATE "{template}"'))
+    if not postgresql.running:
+        postgresql.start()
+    postgresql.drop(name)
 
 
 @pytest.fixture
@@ -80,8 +97,8 @@ async def stored(store) -> list[str]:
 
 async def test_a_commit_is_on_disk_whatever_the_servers_default_is(store, place):
     defaults = (
-        postgres_server.shared().sql("SHOW synchronous_commit"),
-        postgres_server.shared().sql("SHOW default_transaction_isolation"),
+        here().sql("SHOW synchronous_commit"),
+        here().sql("SHOW default_transaction_isolation"),
     )
     assert defaults == ("off", "serializable"), "this server is set up badly, on purpose"
     for writer in store._writers.values():
@@ -113,7 +130,7 @@ async def test_all_of_a_transaction_or_nothing_of_it(store):
 
 
 async def test_wrong_sql_is_a_bug_and_not_the_worlds_fault(store, place):
-    postgres_server.shared().sql("DROP TABLE inbox", place.name)
+    here().sql("DROP TABLE inbox", place.name)
     with pytest.raises(asyncpg.UndefinedTableError):
         await store.write(put(press("1")))
     with pytest.raises(Exception, match="inbox") as caught:
@@ -214,13 +231,13 @@ def test_every_statement_of_the_house_compiles_for_postgresql():
 
 
 async def test_text_stands_in_the_order_of_its_bytes_whatever_language_the_database_is_in(tmp_path):
-    server = postgres_server.shared()
-    url = server.make("icu", "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-u-ks-level2'")
+    postgresql = here()
+    url = postgresql.make("icu", "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-u-ks-level2'")
     place = postgres(url)
     try:
         await schema.upgrade_postgres(place)
         keys = ["b", "A", "a", "B", "Z", "-a", "é", "中", "_", "9"]
-        assert server.sql("SELECT 'a' < 'B'", "icu") == "t", "by itself it would sort as people do"
+        assert postgresql.sql("SELECT 'a' < 'B'", "icu") == "t", "by itself it would sort as people do"
         store = PostgresStore(place)
         await store.write([Do(Prepared(meta.insert()), [{"key": key, "value": ""} for key in keys])])
         found = [row[0] for row in await store.read(select(meta.c.key).order_by(meta.c.key))]
@@ -228,37 +245,37 @@ async def test_text_stands_in_the_order_of_its_bytes_whatever_language_the_datab
         after = await store.read(select(meta.c.key).where(meta.c.key > "Z").order_by(meta.c.key))
         assert [row[0] for row in after] == [key for key in sorted(keys) if key > "Z"]
         await store.close()
-        columns = server.sql(
+        columns = postgresql.sql(
             "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'"
             " AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'",
             "icu",
         )
         assert columns == "0"
     finally:
-        server.drop("icu")
+        postgresql.drop("icu")
 
 
 # ── the schema ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_several_processes_may_start_at_once(place):
-    server = postgres_server.shared()
-    fresh = postgres(server.make("fresh"))
+    postgresql = here()
+    fresh = postgres(postgresql.make("fresh"))
     try:
         before = await asyncio.gather(*(schema.upgrade_postgres(fresh) for _ in range(4)))
         assert sorted(before) == ["", *[schema.HEAD] * 3]
-        tables = server.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", "fresh")
+        tables = postgresql.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", "fresh")
         assert int(tables) == len(metadata.tables) + 1
     finally:
-        server.drop("fresh")
+        postgresql.drop("fresh")
 
 
 async def test_the_migrations_make_what_the_tables_say(place):
     """A column, an index or a check that is only in one of them would be missed at night."""
-    server = postgres_server.shared()
+    postgresql = here()
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    made = postgres(server.make("by_tables"))
+    made = postgres(postgresql.make("by_tables"))
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: postgres_link.connect(made))
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
@@ -271,9 +288,9 @@ async def test_the_migrations_make_what_the_tables_say(place):
         " WHERE connamespace = 'public'::regnamespace AND contype = 'c' ORDER BY 1, 2"
     )
     try:
-        assert server.sql(asked, "by_tables") == server.sql(asked, place.name)
+        assert postgresql.sql(asked, "by_tables") == postgresql.sql(asked, place.name)
     finally:
-        server.drop("by_tables")
+        postgresql.drop("by_tables")
 
 
 # ── one desk ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -307,16 +324,16 @@ async def test_who_was_killed_right_before_is_waited_for(store, place):
 async def test_the_lock_is_taken_again_with_a_lost_connection_and_if_another_has_it_nothing_is_written(
     store, place
 ):
-    server = postgres_server.shared()
+    postgresql = here()
     await store.write([fact(1)])
-    server.sql(
+    postgresql.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'yijian' AND pid <> pg_backend_pid()"
     )
     await asyncio.sleep(0.1)
     await store.write([fact(2)])
     assert len(await held(place)) == 1, "it has the lock again"
 
-    server.sql(
+    postgresql.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'yijian' AND pid <> pg_backend_pid()"
     )
     await asyncio.sleep(0.1)
@@ -370,10 +387,10 @@ async def test_our_own_connection_that_the_server_still_holds_is_not_taken_for_a
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_the_server_is_away_and_back(store, how):
-    server = postgres_server.shared()
+    postgresql = here()
     await store.write(put(press("1")))
     await store.write([fact(1)])
-    getattr(server, how)()
+    getattr(postgresql, how)()
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
             await store.write(put(press("2")))
@@ -381,7 +398,7 @@ async def test_the_server_is_away_and_back(store, how):
             await store.write([fact(2)])
         with pytest.raises(StoreUnavailable):
             await stored(store)
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(postgresql.start)
     began = time.monotonic()
     while True:
         try:
@@ -397,7 +414,7 @@ async def test_the_server_is_away_and_back(store, how):
 async def test_idle_connections_that_were_ended_cost_nobody_anything(store):
     await store.write(put(press("1")))
     assert await stored(store) == ["1"]
-    postgres_server.shared().sql(
+    here().sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'yijian' AND pid <> pg_backend_pid()"
     )
     await asyncio.sleep(0.2)
@@ -453,29 +470,29 @@ async def test_a_network_that_is_silent_is_noticed_and_left(place, monkeypatch):
 
 
 async def test_too_many_connections_is_the_worlds_fault(place):
-    server = postgres_server.shared()
-    server.sql("CREATE ROLE narrow LOGIN PASSWORD 'x' CONNECTION LIMIT 1")
+    postgresql = here()
+    postgresql.sql("CREATE ROLE narrow LOGIN PASSWORD 'x' CONNECTION LIMIT 1")
     try:
-        server.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO narrow", place.name)
-        server.sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO narrow", place.name)
+        postgresql.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO narrow", place.name)
+        postgresql.sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO narrow", place.name)
         narrow = PostgresStore(replace(place, user="narrow", password="x"))
         await narrow.write(put(press("1")))
         with pytest.raises(StoreUnavailable, match="too many connections"):
             await narrow.write([fact(1)])
         await narrow.close()
     finally:
-        server.sql("DROP OWNED BY narrow; DROP ROLE narrow", place.name)
+        postgresql.sql("DROP OWNED BY narrow; DROP ROLE narrow", place.name)
 
 
 async def test_a_database_that_only_reads_is_the_worlds_fault(store, place):
-    server = postgres_server.shared()
+    postgresql = here()
     connection = await store._writers[_kind("inbox")].ready()
     await connection.execute("SET default_transaction_read_only = on")
     with pytest.raises(StoreUnavailable, match="read-only"):
         await store.write(put(press("1")))
     await connection.execute("SET default_transaction_read_only = off")
     await store.write(put(press("1")))
-    assert server.running
+    assert postgresql.running
 
 
 @pytest.mark.parametrize(
@@ -526,10 +543,12 @@ async def test_a_server_that_is_too_old_or_speaks_no_utf8_is_refused(store, monk
     with pytest.raises(StoreRefused, match="PostgreSQL 12; 13 or newer"):
         await postgres_link.check(connection)
     monkeypatch.undo()
-    server = postgres_server.shared()
-    latin = postgres(server.make("latin", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"))
+    postgresql = here()
+    latin = postgres(
+        postgresql.make("latin", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    )
     try:
         with pytest.raises(StoreRefused, match="LATIN1; UTF8"):
             await PostgresStore(latin, desk=True).open()
     finally:
-        server.drop("latin")
+        postgresql.drop("latin")

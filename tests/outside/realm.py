@@ -307,11 +307,27 @@ async def build(server: Server) -> Realm:
         assert server.cli("token", "revoke", revoked).code == 0
         await eventually(lambda: _unknown(desks["revoked"]), "the revoked token to be known no more")
         await open_calls(realm, desks["admin"], desks["station"])
+        await open_faults(realm, desks["admin"])
     return realm
 
 
 async def _unknown(desk: Desk) -> bool:
     return (await desk.ask("GET", "/me")).status == 401
+
+
+async def open_faults(realm: Realm, admin: Desk) -> None:
+    """In every home somebody has opened the button's case."""
+    for where in HOMES:
+        body = {"device": f"dev-{where}-zz", "id": f"tamper-{where}", "type": "tamper"}
+        (await admin.post("/signals", body)).ok(201)
+
+    async def told() -> list[dict[str, Any]] | None:
+        found = [one for code in (A, B) for one in await admin.all("/faults", district=code)]
+        return found if len(found) == len(HOMES) else None
+
+    for one in await eventually(told, "a fault in every home"):
+        where = one["device"].split("-")[1]
+        realm.things.append(Thing("faults", where, one["id"], (one["id"], one["device"], one["resident"])))
 
 
 async def open_calls(realm: Realm, admin: Desk, station: Desk) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import postgres_server
 import pytest
 from postgres_server import PASSWORD, PostgresServer
+from postgres_server import server as database_server
 
 from outside.harness import PATIENCE, Button, Desk, Server, eventually, free_port
 from outside.places import district
@@ -19,9 +19,10 @@ WRONG, FAILED = 2, 1
 
 
 @pytest.fixture(scope="module")
-def postgres() -> PostgresServer:
-    """The server of this test run."""
-    return postgres_server.shared()
+def postgres() -> Iterator[PostgresServer]:
+    """A server of these tests' own: they stop it."""
+    with database_server() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

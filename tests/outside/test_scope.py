@@ -143,7 +143,11 @@ EXPECTED: dict[str, Probe] = {
     "POST /alerts/{id}/resend": Probe("alerts", seen=(200, 409), calls=True),
     "POST /residents/{id}/erase": Probe("residents", WHOLE, seen=()),
     "POST /staff/{id}/erase": Probe("staff", WHOLE, seen=()),
-    # Here go the next ones: GET /faults, /coverage, /reports, …
+    "GET /faults": Probe("faults", listed=True),
+    "GET /faults/{id}": Probe("faults"),
+    "POST /faults/{id}/end": Probe("faults", seen=(), body=lambda _id: {}),
+    "GET /coverage": Probe(),
+    # Here go the next ones: GET /reports, …
 }
 
 #: Query parameters that name something, and what; and those that name nothing.
@@ -168,6 +172,7 @@ PLAIN = {
     "district",
     "from",
     "fate",
+    "fault",
     "channel",
 }
 

@@ -255,6 +255,7 @@ class FakeFeed:
         self.events: list[FakeEvent] = []
         self.news = asyncio.Event()
         self.readers = 0
+        self.forgotten = 0
         self.archived = False
 
     def tell(self, name: str, one: Call | None, **more: Any) -> FakeEvent:
