@@ -321,11 +321,19 @@ class ReportPage:
             return
         home = home_of(roll, device)
         station = roll.desk().id if fault.overdue else home.station
-        if (home.resident, home.area) != (fault.body.resident, fault.area):
+        device_id = device.id if device is not None else None
+        if (device_id, home.resident, home.area) != (fault.device, fault.body.resident, fault.area):
             # Another id: who saw the old one must hear its end, who sees the new one its beginning. Its time goes on.
             self._end(fault, draft, because="moved")
             body = replace(fault.body, resident=home.resident)
-            moved = replace(fault, id=self._book.ids.new("f"), area=home.area, station=station, body=body)
+            moved = replace(
+                fault,
+                id=self._book.ids.new("f"),
+                device=device_id,
+                area=home.area,
+                station=station,
+                body=body,
+            )
             self._open(moved, draft)
         elif fault.station not in roll.stations and fault.station != station:
             kept = replace(fault, station=station)

@@ -444,6 +444,20 @@ async def test_the_owner_and_the_area_of_a_fault_follow_the_register(town):
     assert open_faults(town) == set()
 
 
+@quiet()
+async def test_a_stranger_that_is_registered_brings_its_fault_along(town):
+    await town.supervision.replayed("native/new-1", "retained")
+    await town.advance(seconds=10)
+    town.expect_fault("native/new-1", "retained", "desk")
+    await town.register.put("devices", {"id": "new-1", "resident": "r-01"})
+    await town.advance(seconds=10)
+    town.expect_restored("native/new-1", fault="retained moved")
+    town.expect_fault("new-1", "retained", "st-01")
+    await town.change("stations", "st-02", name="another name")
+    await town.advance(seconds=10)
+    town.expect_silence()
+
+
 @quiet(district=watched(0))
 async def test_a_device_off_the_register_is_not_missed(town):
     await beat(town, "btn-01")
