@@ -22,6 +22,7 @@ help:
 install: ## install what running needs; the command is then .venv/bin/yijian
 	@config/setup/environment.sh run
 	@config/setup/packages.sh mosquitto || true
+	@config/setup/console.sh build || echo "The console's pages could not be built; the plain one is served." >&2
 
 .PHONY: run
 run: install ## install, then everything in one process with a simulated town
@@ -49,6 +50,14 @@ check: ## format, lint, strict types, import rules, generated documents up to da
 		|| { echo "uv.lock does not fit pyproject.toml: make lock" >&2; exit 1; }
 	@if git rev-parse --is-inside-work-tree >/dev/null 2>&1 && git ls-files | grep -E '$(NOT_OURS)'; then \
 		echo "The files above are made, not written: take them out of the repository." >&2; exit 1; fi
+
+.PHONY: console
+console: ## build the console's pages (Node 20.19 or newer, else one from PyPI); the next start serves them
+	@config/setup/console.sh build
+
+.PHONY: console-check
+console-check: ## lint, types, tests and sizes of the console's pages
+	@config/setup/console.sh check
 
 .PHONY: format
 format: ## lay the code out, and repair what the linter can

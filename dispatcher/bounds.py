@@ -36,6 +36,9 @@ BOUNDS: dict[str, Bound] = {
     "test_mode": Bound("one a device of the register, until it ends", 0.0),
     "meta": Bound("a few a district; one a person erased", kept.ERASED_DAYS),
     "tokens": Bound("one a token in use; revoked ones are let go", kept.REST_DAYS),
+    "users": Bound("one a person of the register; goes with them", kept.USERS_DAYS),
+    "sessions": Bound("by age once they have run out; a hundred a person at most", kept.SESSIONS_DAYS),
+    "audit": Bound("by age", kept.AUDIT_DAYS),
     # What happens: rows with an age.
     "calls": Bound("retention of closed calls; open ones stay", with_call=True),
     "call_stations": Bound("with their call", with_call=True),

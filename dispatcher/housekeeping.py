@@ -5,6 +5,7 @@
     messages whose fate is known      400 days: a year, and time to look back on it
     decided inputs                    30 days, their identities with them: a repeat that late is a new press
     answers to repeated requests, words to wearers    a day
+    who looked at what and changed what    three years; sessions that have run out    a month
 
 It shares the writer with the presses, so it takes little at a time and rests as long as it worked and longer. How each
 table is bounded stands in `bounds.py`.
@@ -23,6 +24,7 @@ from config.doors import Clock
 from dispatcher.store import Do, Prepared, Store, StoreUnavailable, insert
 from dispatcher.tables import (
     alerts,
+    audit,
     call_stations,
     calls,
     device_states,
@@ -35,9 +37,12 @@ from dispatcher.tables import (
     outbox,
     places,
     replies,
+    sessions,
+    staff,
     test_mode,
     texts,
     tokens,
+    users,
 )
 
 log = structlog.get_logger("housekeeping")
@@ -49,6 +54,12 @@ WORDS_DAYS = 1
 REST_DAYS = 400
 #: Who was erased, when and by whom.
 ERASED_DAYS = 1095
+#: Who looked at whose record, and who changed what.
+AUDIT_DAYS = 1095
+#: A session that has run out is listed that long.
+SESSIONS_DAYS = 30
+#: A login goes with its person; this finds what a restored backup or another way of deleting has left.
+USERS_DAYS = 1
 EVERY_SECONDS = 600
 #: Rows a transaction lets go: it shares the writer with the presses.
 BATCH = 200
@@ -74,6 +85,7 @@ _known_call_is_open = (
     select(calls.c.id).where(calls.c.id == alerts.c.call, calls.c.closed_us.is_(None)).exists()
 )
 _there = select(devices.c.source).where(devices.c.source == device_states.c.source).exists()
+_somebody = select(staff.c.id).where(staff.c.id == users.c.id).exists()
 
 #: Each with the days its rows are kept.
 _RULES: tuple[tuple[Prepared, float], ...] = (
@@ -97,6 +109,9 @@ _RULES: tuple[tuple[Prepared, float], ...] = (
     (_old(tokens, tokens.c.id, tokens.c.revoked_us < _before), REST_DAYS),
     (_old(device_states, device_states.c.source, device_states.c.heard_us < _before, not_(_there)), 1.0),
     (_old(test_mode, test_mode.c.device, test_mode.c.until_us < _before), 0.0),
+    (_old(audit, audit.c.seq, audit.c.at_us < _before), AUDIT_DAYS),
+    (_old(sessions, sessions.c.id, sessions.c.expires_us < _before), SESSIONS_DAYS),
+    (_old(users, users.c.id, users.c.changed_us < _before, not_(_somebody)), USERS_DAYS),
 )
 _REPLIES = Prepared(delete(replies).where(replies.c.at_us < _before))
 _ERASED = Prepared(delete(meta).where(meta.c.key.like("erased:%"), meta.c.value < bindparam("before")))

@@ -27,7 +27,7 @@ import msgspec
 from config.doors import Clock
 from dispatcher import register_rows as rows
 from dispatcher.core import district_check
-from dispatcher.core.district import DistrictFile, Policy
+from dispatcher.core.district import DistrictFile, Policy, Role, Staff
 from dispatcher.core.roll import Item, Roll, Rolls
 from dispatcher.core.shapes import Problem, shown
 from dispatcher.register_change import (
@@ -170,6 +170,8 @@ class Register:
             )
             if kept is None or isinstance(kept, Policy):
                 raise WrongInput(problems)
+            if within and (refused := self._new_admins([("role", kept)])):
+                raise WrongInput(refused)
             change = Change(self.rolls)
             change.put(roll, kept)
             await self._change(change)
@@ -238,6 +240,10 @@ class Register:
                 file, problems = await asyncio.to_thread(district_check.check, raw, known)
             if file is None:
                 raise WrongInput(problems)
+            if within:
+                people = [(f"staff[{place}].role", one) for place, one in enumerate(file.staff)]
+                if refused := self._new_admins(people):
+                    raise WrongInput(refused)
             change = Change(self.rolls)
             roll = self._home_of(file, change, within)
             for section in rows.SECTIONS:
@@ -311,6 +317,16 @@ class Register:
         if roll is None:
             raise WrongInput([Problem("district", f"there is no district {shown(district)}")])
         return roll
+
+    def _new_admins(self, items: Sequence[tuple[str, Item]]) -> list[Problem]:
+        """An admin sees every district, so nobody becomes one by the word of somebody who sees a single one."""
+        found = []
+        for path, item in items:
+            if isinstance(item, Staff) and item.role is Role.ADMIN:
+                roll = self.rolls.roll_of("staff", item.id)
+                if roll is None or roll.staff[item.id].role is not Role.ADMIN:
+                    found.append(Problem(path, "only who sees every district makes an admin"))
+        return found
 
     def _home_of(self, file: DistrictFile, change: Change, within: str) -> Roll:
         """The roll that the file goes into, with the district's settings put where they are new."""

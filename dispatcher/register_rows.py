@@ -43,6 +43,8 @@ _DROP_POLICY = Prepared(
 )
 _PUT_DUTY = Prepared(insert(tables.duty))
 _DROP_DUTY = Prepared(delete(tables.duty).where(tables.duty.c.staff == bindparam("b_staff")))
+_DROP_USER = Prepared(delete(tables.users).where(tables.users.c.id == bindparam("b_staff")))
+_DROP_SESSIONS = Prepared(delete(tables.sessions).where(tables.sessions.c.staff == bindparam("b_staff")))
 _PUT_TEST = Prepared(insert(tables.test_mode))
 _DROP_TEST = Prepared(delete(tables.test_mode).where(tables.test_mode.c.device == bindparam("b_device")))
 _PUT_META = Prepared(insert(tables.meta))
@@ -104,7 +106,9 @@ def drop_item(section: str, item_id: str) -> list[Do]:
     if section == "devices":
         work.append(Do(_DROP_TEST, [{"b_device": item_id}]))
     if section == "staff":
-        work.append(Do(_DROP_DUTY, [{"b_staff": item_id}]))
+        # With their login: whoever is registered under this id later is somebody else.
+        rows = [{"b_staff": item_id}]
+        work += [Do(_DROP_DUTY, rows), Do(_DROP_USER, rows), Do(_DROP_SESSIONS, rows)]
     return work
 
 

@@ -307,3 +307,50 @@ replies = Table(
     PrimaryKeyConstraint("token", "key"),
 )
 Index("replies_at", replies.c.at_us)
+
+# Who may log in at the console. The id is a staff id of the register, which says who that is and what they may.
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("password", Text, nullable=False),  # argon2id, with its salt and its cost
+    Column("pin", Text, nullable=False),  # the same of the PIN; empty: none
+    Column("totp", Text, nullable=False),  # the secret shared with an authenticator app; empty: none
+    Column("totp_step", BigInteger, nullable=False),  # the last half minute whose code was used: good once
+    Column("created_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("disabled_us", BigInteger),
+)
+
+# Browsers in which somebody is logged in: only the hash of what the cookie holds.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("staff", Text, nullable=False),
+    Column("how", Text, nullable=False),  # password | pin
+    Column("created_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger),
+)
+Index("sessions_staff", sessions.c.staff, sessions.c.created_us)
+Index("sessions_expires", sessions.c.expires_us)
+
+# Who looked at what, and who changed what outside the calls (those are in the journal). Ids only, never what was seen.
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", _Counted, primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("district", Text, nullable=False),  # empty: the installation's
+    Column("area", Text, nullable=False),
+)
+Index("audit_at", audit.c.at_us)
+Index("audit_by", audit.c.by, audit.c.seq)
+Index("audit_id", audit.c.id, audit.c.seq)

@@ -133,6 +133,7 @@ def parser(say: Say, *, chinese: bool = False) -> argparse.ArgumentParser:
     _simulate(menu.menu("simulate"))
     _district(menu.menu("district"))
     _token(menu.menu("token"))
+    _user(menu.menu("user"))
     _decode(menu)
     _listen(menu)
     _db(menu.menu("db"))
@@ -242,6 +243,19 @@ def _token(menu: _Menu) -> None:
     revoke.add_argument("id", metavar="ID", help=say("token.id"))
     for command in (create, revoke, menu.command("list")):
         _config(command, say)
+
+
+def _user(menu: _Menu) -> None:
+    say = menu.say
+    for name in ("add", "passwd", "disable", "enable", "totp"):
+        command = menu.command(name)
+        command.add_argument("login", metavar="LOGIN", help=say("user.login"))
+        if name in ("add", "passwd"):
+            command.add_argument("--password-stdin", action="store_true", help=say("user.password_stdin"))
+        if name == "totp":
+            command.add_argument("--off", action="store_true", help=say("user.totp.off"))
+        _config(command, say)
+    _config(menu.command("list"), say)
 
 
 def _decode(menu: _Menu) -> None:

@@ -129,6 +129,42 @@ def token_list(arguments: Namespace, _say: Say) -> int:
     return DONE
 
 
+def user_add(arguments: Namespace, say: Say) -> int:
+    """A login for somebody of the register."""
+    from yijian import people
+
+    return people.add(_with_folder(arguments), arguments, say)
+
+
+def user_passwd(arguments: Namespace, say: Say) -> int:
+    """Another password for a login."""
+    from yijian import people
+
+    return people.passwd(_with_folder(arguments), arguments, say)
+
+
+def user_disable(arguments: Namespace, say: Say) -> int:
+    """End a login, or let it be used again."""
+    from yijian import people
+
+    return people.disable(_with_folder(arguments), arguments, say)
+
+
+def user_totp(arguments: Namespace, say: Say) -> int:
+    """A new secret for an authenticator app."""
+    from yijian import people
+
+    return people.set_totp(_with_folder(arguments), arguments, say)
+
+
+def user_list(arguments: Namespace, _say: Say) -> int:
+    """List the logins."""
+    from yijian import people
+
+    _table(people.listed(_with_folder(arguments)))
+    return DONE
+
+
 def decode(arguments: Namespace, _say: Say) -> int:
     """Show what frames say."""
     options = _key_option(arguments.key)
@@ -306,6 +342,12 @@ COMMANDS: dict[str, Callable[[Namespace, Say], int]] = {
     "token.create": token_create,
     "token.revoke": token_revoke,
     "token.list": token_list,
+    "user.add": user_add,
+    "user.passwd": user_passwd,
+    "user.disable": user_disable,
+    "user.enable": user_disable,
+    "user.totp": user_totp,
+    "user.list": user_list,
     "decode": decode,
     "listen": listen,
     "db.upgrade": db_upgrade,

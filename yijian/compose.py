@@ -31,6 +31,8 @@ from dispatcher.alerts.post import Post
 from dispatcher.board import Board
 from dispatcher.console.access import Access
 from dispatcher.console.app import Options, make_app, make_runner
+from dispatcher.console.audit import told
+from dispatcher.console.endpoint import Act
 from dispatcher.console.rooms import Health, Rooms
 from dispatcher.console.tokens import TokenError, Tokens, not_there
 from dispatcher.core import district_check
@@ -387,9 +389,11 @@ async def district_load(settings: Settings, content: bytes) -> str:
     try:
         with hold(settings.data):
             async with opened(settings, desk=True) as store:
-                register = Register(store, SystemClock())
+                register = Register(store, clock := SystemClock())
                 await register.load()
-                return _counts(await merge(register, content))
+                counts = await merge(register, content)
+                await told(store, clock, Act.CHANGE, "district")
+                return _counts(counts)
     except (LockedError, TakenError):
         return await _load_by_http(settings, content)
 
@@ -422,8 +426,9 @@ def _counts(counts: Mapping[str, int]) -> str:
 async def district_export(settings: Settings) -> bytes:
     """The default district as a file."""
     async with opened(settings) as store:
-        register = Register(store, SystemClock())
+        register = Register(store, clock := SystemClock())
         await register.load()
+        await told(store, clock, Act.EXPORT, "district", district=register.rolls.default_code)
         return district_check.dump(register.export(register.rolls.default_code))
 
 

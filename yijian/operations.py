@@ -22,6 +22,8 @@ from dispatcher import backup as backups
 from dispatcher.backup import restore as restoring
 from dispatcher.backup import take as taking
 from dispatcher.backup.restore import Loss, Prepared
+from dispatcher.console.audit import told
+from dispatcher.console.endpoint import Act
 from dispatcher.erase import Erasure, erased_since, forgetting
 from dispatcher.register import InUse, Register
 from dispatcher.store import SqliteStore, Store, StoreUnavailable
@@ -186,13 +188,14 @@ async def erase(settings: Settings, person: str, sections: tuple[str, ...]) -> d
     """
     try:
         with hold(settings.data):
-            async with _erasure(settings) as erasure:
+            async with _erasure(settings) as (erasure, store):
                 for section in sections:
                     try:
                         found = await erasure.erase(section, person, "cli")
                     except InUse as error:
                         raise Open(error.call) from error
                     if found is not None:
+                        await told(store, SystemClock(), Act.ERASE, section, person)
                         return found
                 return None
     except LockedError:
@@ -200,12 +203,12 @@ async def erase(settings: Settings, person: str, sections: tuple[str, ...]) -> d
 
 
 @asynccontextmanager
-async def _erasure(settings: Settings) -> AsyncIterator[Erasure]:
+async def _erasure(settings: Settings) -> AsyncIterator[tuple[Erasure, Store]]:
     async with opened(settings, desk=True) as store:
         clock = SystemClock()
         register = Register(store, clock)
         await register.load()
-        yield Erasure(store, register, clock, forgetting(store))
+        yield Erasure(store, register, clock, forgetting(store)), store
 
 
 async def _by_http(settings: Settings, person: str, sections: tuple[str, ...]) -> dict[str, int] | None:

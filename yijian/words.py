@@ -127,6 +127,26 @@ WORDS: dict[str, tuple[str, str]] = {
     "token.station": ("station it is for", "所属站点编号"),
     "token.staff": ("staff id it is for", "所属人员编号"),
     "token.id": ("the token's id, as `list` shows it", "令牌编号，见 list"),
+    # user
+    "user": ("who may log in at the console", "控制台登录账号"),
+    "user.add": (
+        "let somebody of the register log in; LOGIN is their staff id",
+        "为登记的工作人员开通登录，登录名即人员编号",
+    ),
+    "user.passwd": (
+        "set another password; whoever is logged in under it is out",
+        "重设密码，已登录的会话随即失效",
+    ),
+    "user.disable": ("end a login; whoever is in is out", "停用登录，已登录的会话随即失效"),
+    "user.enable": ("let a disabled login be used again", "恢复已停用的登录"),
+    "user.totp": (
+        "ask for the code of an authenticator app too; prints its secret, this once",
+        "登录时另需验证器动态码；密钥仅显示这一次",
+    ),
+    "user.list": ("list the logins", "列出登录账号"),
+    "user.login": ("their staff id in the register", "登记中的人员编号"),
+    "user.password_stdin": ("read the password from standard input", "从标准输入读取密码"),
+    "user.totp.off": ("no code any more", "不再需要动态码"),
     # decode, listen
     "decode": ("show what a device's frames say", "解读设备报文"),
     "decode.more": (
@@ -279,6 +299,46 @@ WORDS: dict[str, tuple[str, str]] = {
         "not in the register: until it is, this token opens nothing",
         "登记中尚无此项，登记之前该令牌无效",
     ),
+    "user.stdin": (
+        "a password comes on standard input: add --password-stdin",
+        "密码须从标准输入读取：请加 --password-stdin",
+    ),
+    "user.no_password": ("no password came on standard input", "标准输入中没有密码"),
+    "user.no_text": ("standard input is closed, or what came is no text", "标准输入已关闭，或内容不是文本"),
+    "user.weak.short": (
+        "the password needs at least {least} characters",
+        "密码至少 {least} 个字符",
+    ),
+    "user.weak.long": ("the password has more than {most} characters", "密码超过 {most} 个字符"),
+    "user.weak.common": (
+        "this password is one of the commonest: whoever guesses tries it first",
+        "该密码过于常见，最先被猜到",
+    ),
+    "user.weak.login": ("the password is much like the login", "密码与登录名过于相似"),
+    "user.not_staff": (
+        "{login} is nobody of the register's staff: register them first",
+        "人员登记中没有 {login}，请先登记",
+    ),
+    "user.there": (
+        "{login} has a login already: yijian user passwd sets another password",
+        "{login} 已有登录；重设密码用 yijian user passwd",
+    ),
+    "user.unknown": (
+        "{login} has no login: yijian user add makes one",
+        "{login} 没有登录；开通用 yijian user add",
+    ),
+    "user.added": ("{login} can log in", "{login} 可以登录了"),
+    "user.changed": (
+        "{login} has another password; old sessions have ended",
+        "{login} 的密码已重设，原有会话已失效",
+    ),
+    "user.disabled": ("{login} cannot log in any more", "{login} 已停用"),
+    "user.enabled": ("{login} can log in again", "{login} 已恢复"),
+    "user.totp.scan": (
+        "scan this with an authenticator app; it is shown this once, and asked for from now on",
+        "请用验证器应用扫描；仅显示这一次，即刻起登录需动态码",
+    ),
+    "user.totp.gone": ("{login} logs in without a code", "{login} 登录不再需要动态码"),
     "unexpected": (
         "an error of ours, not yours; with YIJIAN_DEBUG=1 it shows its traceback",
         "程序内部错误；设 YIJIAN_DEBUG=1 可显示详情",

@@ -131,6 +131,7 @@ def _fill(file: Path, fresh: Path, ids: Ids) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("DELETE FROM meta WHERE key IN (?, 'journal')", (MARK,))
         connection.execute("INSERT INTO meta (key, value) VALUES ('journal', ?)", (ids.new("j"),))
+        connection.execute("DELETE FROM sessions")  # some were ended since: everybody logs in again
         connection.execute("COMMIT")
 
 

@@ -33,13 +33,14 @@ _BEATEN_US = 600_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Somebody who is known: a token, with the rights it was given."""
+    """Somebody who is known: a token, with the rights it was given; or a person who has logged in (`session`)."""
 
     id: str
     role: Role
     area: str = ""
     station: str = ""
     staff: str = ""
+    session: str = ""
 
     @property
     def by(self) -> str:
@@ -52,6 +53,30 @@ class Access:
         return f"api/{self.id}"
 
 
+#: Whoever asks what needs nobody to be known: for logging in.
+NOBODY = Access(id="nobody", role=Role.VOLUNTEER)
+
+
+def person_access(rolls: Rolls, staff_id: str, session: str) -> Access | None:
+    """What a person may who has logged in, as the register has them now; None: they are not in it any more.
+
+    Whoever is of a district sees that one, not others: so does a token that is named by it. An admin sees all.
+    """
+    roll = rolls.roll_of("staff", staff_id)
+    if roll is None:
+        return None
+    person = roll.staff[staff_id]
+    area = {Role.ADMIN: "", Role.DISTRICT: roll.district.code}.get(person.role, person.area)
+    return Access(
+        id=f"user:{staff_id}",
+        role=person.role,
+        area=area,
+        station="" if person.role in WHOLE else person.station,
+        staff=staff_id,
+        session=session,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What one asker sees, looked up in the register as it is now: a moved resident is out of sight at once."""
@@ -62,6 +87,8 @@ class Scope:
     def stands(self) -> bool:
         """Whether the register still has what this asker is bound to: the person, the station, the area."""
         access, rolls = self.access, self.rolls
+        if access.session and person_access(rolls, access.staff, access.session) != access:
+            return False  # they are somebody else by now: who asks again is known as that
         if access.staff and rolls.roll_of("staff", access.staff) is None:
             return False
         if access.station and rolls.roll_of("stations", access.station) is None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dispatcher.alert_board import AlertFilter, AlertRow, view_alert
 from dispatcher.console.access import STAFFED
-from dispatcher.console.endpoint import DISTRICT, PAGING, Answer, Ask, Endpoint, Query
+from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
 from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.shapes import listed
 from dispatcher.core.alert import Channel, Fate
@@ -76,6 +76,7 @@ async def again(ask: Ask) -> Answer:
     row = await ask.rooms.alerts.get(ask.path["id"])
     if row is None or not await _sees(ask, row):
         raise not_found("alert")
+    ask.where = (row.district, row.area)
     if not await ask.rooms.alerts.again(row.id):
         raise Problem(409, "this message is still on its way by itself")
     sent = await ask.rooms.alerts.get(row.id)
@@ -127,5 +128,6 @@ ENDPOINTS = (
         statuses={409: "Still on its way by itself"},
         writes=True,
         keyed=True,
+        audit=Act.CHANGE,
     ),
 )

@@ -10,6 +10,7 @@ Whatever goes wrong on the way is a Problem, and nobody else's request notices.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -25,6 +26,7 @@ from aiohttp import hdrs, web
 
 from dispatcher.console import (
     alerts,
+    audit,
     calls,
     coverage,
     district,
@@ -33,19 +35,26 @@ from dispatcher.console import (
     health,
     openapi,
     pages,
+    people,
     register,
     signals,
     steps,
     stream,
 )
-from dispatcher.console.access import Access, Scope
-from dispatcher.console.endpoint import Answer, Ask, Endpoint, Part
+from dispatcher.console.access import NOBODY, Access, Scope
+from dispatcher.console.audit import SOON, Audit
+from dispatcher.console.endpoint import Act, Answer, Ask, Endpoint, Part
+from dispatcher.console.knowing import Knowing
+from dispatcher.console.masking import masks
 from dispatcher.console.metering import REQUESTS, SECONDS
+from dispatcher.console.passwords import Hasher
 from dispatcher.console.problems import Problem, again_later, wrong
-from dispatcher.console.reading import bearer, members, read, shaped
+from dispatcher.console.reading import members, read, shaped
 from dispatcher.console.replies import Replies, fingerprint
 from dispatcher.console.rooms import InUse, Rooms, WrongInput
+from dispatcher.console.sessions import Sessions
 from dispatcher.console.tokens import Tokens
+from dispatcher.console.users import Users
 from dispatcher.store import StoreUnavailable
 
 API = "/api/v1"
@@ -62,7 +71,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Options:
     """How this process serves. `demo_token`: handed to a visitor on loopback, so that a demo needs no typing.
 
-    `demo_messages`: where the demo's messages can be read, for the page's link.
+    `demo_messages`: where the demo's messages can be read, for the page's link. `hasher`: what a look at a password costs.
     """
 
     tokens: Tokens
@@ -71,9 +80,12 @@ class Options:
     demo_messages: str = ""
     version: str = "0.1.0"
     stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
+    hasher: Hasher = field(default_factory=Hasher)
 
 
-def table(streams: stream.Streams | None = None) -> tuple[Endpoint, ...]:
+def table(
+    streams: stream.Streams | None = None, persons: people.People | None = None
+) -> tuple[Endpoint, ...]:
     """Every endpoint there is."""
     return (
         *signals.ENDPOINTS,
@@ -86,16 +98,23 @@ def table(streams: stream.Streams | None = None) -> tuple[Endpoint, ...]:
         *faults.ENDPOINTS,
         *coverage.ENDPOINTS,
         *erasing.ENDPOINTS,
+        *people.endpoints(persons),
+        *audit.ENDPOINTS,
     )
 
 
 def make_app(rooms: Rooms, options: Options) -> web.Application:
     """The application; serve it with `make_runner`."""
-    streams = stream.Streams(rooms.feed, options.tokens, options.stream)
-    endpoints = [endpoint for endpoint in table(streams) if endpoint.part in options.parts]
+    rolls = rooms.register.rolls
+    sessions = Sessions(rooms.store, rooms.clock, rooms.ids)
+    knowing = Knowing(options.tokens, sessions, rolls)
+    log = Audit(rooms.store, rooms.clock)
+    streams = stream.Streams(rooms.feed, knowing, options.stream)
+    persons = people.People(Users(rooms.store, rooms.clock, rolls), sessions, log, options.hasher, rolls)
+    endpoints = [endpoint for endpoint in table(streams, persons) if endpoint.part in options.parts]
     # The bound of the body is each endpoint's own (`read`); aiohttp's must not be in its way.
     app = web.Application(middlewares=[_answered], client_max_size=0)
-    door = _Door(rooms, options)
+    door = _Door(rooms, knowing, log)
     for endpoint in endpoints:
         app.router.add_route(endpoint.method, API + endpoint.path, door.route(endpoint), name=endpoint.name)
     app.add_routes(health.routes(rooms))
@@ -107,8 +126,29 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     async def closing(_app: web.Application) -> None:
         streams.close()
 
+    async def ended(_app: web.Application) -> None:
+        options.hasher.close()
+
     app.on_shutdown.append(closing)
+    app.on_cleanup.append(ended)
+    _write_the_log(app, log)
     return app
+
+
+def _write_the_log(app: web.Application, log: Audit) -> None:
+    """The audit log's writer lives as long as the application does."""
+    stop = asyncio.Event()
+    writing: list[asyncio.Task[None]] = []
+
+    async def begin(_app: web.Application) -> None:
+        writing.append(asyncio.create_task(log.run(stop), name="audit"))
+
+    async def end(_app: web.Application) -> None:
+        stop.set()
+        await asyncio.gather(*writing)
+
+    app.on_startup.append(begin)
+    app.on_cleanup.append(end)
 
 
 class _Quiet(logging.LoggerAdapter[logging.Logger]):
@@ -129,42 +169,46 @@ def make_runner(app: web.Application) -> web.AppRunner:
 class _Door:
     """What stands before every endpoint."""
 
-    def __init__(self, rooms: Rooms, options: Options) -> None:
+    def __init__(self, rooms: Rooms, knowing: Knowing, log: Audit) -> None:
         self._rooms = rooms
-        self._tokens = options.tokens
+        self._knowing = knowing
+        self._log = log
         self._replies = Replies(rooms.store, rooms.clock)
 
     def route(self, endpoint: Endpoint) -> _Handler:
         """The endpoint as aiohttp wants it."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            access = await self._known(request)
+            access = NOBODY if endpoint.public else await self._knowing.of(request)
             if access.role not in endpoint.roles:
-                raise Problem(403, f"a {access.role} token may not do that")
+                raise Problem(403, f"the role {access.role} may not do that")
+            if endpoint.session and not access.session:
+                raise Problem(403, "this is for a person who has logged in, not for a token")
             ask = await self._ask(endpoint, request, access)
             if endpoint.keyed and ask.key_given:
                 return await self._once(endpoint, ask)
-            return _response(await endpoint.handle(ask))
+            return _response(await self._handled(endpoint, ask))
 
         return handle
 
-    async def _known(self, request: web.Request) -> Access:
-        secret = bearer(request)
-        access = None if secret is None else await self._tokens.lookup(secret)
-        if access is None:
-            error = "" if secret is None else ', error="invalid_token"'
-            detail = (
-                "a token is needed: Authorization: Bearer …"
-                if secret is None
-                else "nobody is known by that token"
-            )
-            raise Problem(401, detail, headers={"WWW-Authenticate": f'Bearer realm="yijian"{error}'})
-        if not Scope(access, self._rooms.register.rolls).stands():
-            detail = "who or what that token is bound to is not in the register"
-            raise Problem(
-                401, detail, headers={"WWW-Authenticate": 'Bearer realm="yijian", error="invalid_token"'}
-            )
-        return access
+    async def _handled(self, endpoint: Endpoint, ask: Ask) -> Answer | web.StreamResponse:
+        """Done, and written down where it is of a kind that is."""
+        act = endpoint.audit
+        if act is Act.LISTEN:  # it only ends when they go
+            self._log.note(audit.entry_of(endpoint, ask, act))
+        answer = await endpoint.handle(ask)
+        if act is None or act is Act.LISTEN:
+            return answer
+        if act is Act.CHANGE and answer.status == 201:
+            act = Act.ADD
+        if act is Act.LOOK and "unmask" in ask.query and masks(ask.access):
+            act = Act.UNMASK
+        entry = audit.entry_of(endpoint, ask, act)
+        if act in SOON:
+            self._log.note(entry)
+        else:
+            await self._log.keep(entry)
+        return answer
 
     async def _ask(self, endpoint: Endpoint, request: web.Request, access: Access) -> Ask:
         given = request.headers.get("Idempotency-Key") if endpoint.writes else None
@@ -198,7 +242,7 @@ class _Door:
             if found is not None:
                 status, body = found
                 return web.Response(status=status, body=body or None, content_type="application/json")
-            response = _response(await endpoint.handle(ask))
+            response = _response(await self._handled(endpoint, ask))
             if isinstance(response, web.Response):
                 body = response.body if isinstance(response.body, bytes) else b""
                 await self._replies.keep(ask.access.id, ask.key, request, response.status, body)
@@ -292,7 +336,7 @@ def _wrong_input(error: WrongInput, status: int) -> Problem:
 _PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",

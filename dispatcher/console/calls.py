@@ -7,7 +7,8 @@ from typing import Any
 from config.doors import to_us
 from devices.signal import Key
 from dispatcher.console.access import STAFFED
-from dispatcher.console.endpoint import DISTRICT, PAGING, Answer, Ask, Endpoint, Kind, Query
+from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Kind, Query
+from dispatcher.console.masking import shown_call
 from dispatcher.console.problems import not_found, wrong
 from dispatcher.console.register import paged
 from dispatcher.console.rooms import CallFilter
@@ -47,7 +48,9 @@ async def listing(ask: Ask) -> Answer:
     # Those of an area look into their own areas only: all that is found there they see.
     all_seen = own is None or ask.access.role not in _ASKED
     found, more = await _looked_through(ask, filter_, all_seen=all_seen)
-    return Answer({"items": [await ask.rooms.board.view(call) for call in found], "next": more})
+    ask.where = (roll.district.code, query.get("area") or ask.access.area)
+    items = [shown_call(ask.access, call, await ask.rooms.board.view(call)) for call in found]
+    return Answer({"items": items, "next": more})
 
 
 async def _looked_through(ask: Ask, wanted: CallFilter, *, all_seen: bool) -> tuple[list[Call], str | None]:
@@ -83,7 +86,7 @@ def _areas(ask: Ask, roll: Roll, own: frozenset[str] | None) -> list[str] | None
 async def one(ask: Ask) -> Answer:
     """One call."""
     call = await seen(ask)
-    return Answer(await ask.rooms.board.view(call))
+    return Answer(shown_call(ask.access, call, await ask.rooms.board.view(call)))
 
 
 async def journal(ask: Ask) -> Answer:
@@ -101,6 +104,7 @@ async def seen(ask: Ask) -> Call:
     call = await ask.rooms.board.get(ask.path["id"])
     if call is None or not ask.scope.sees_call(call):
         raise not_found("call")
+    ask.where = (call.district, call.area)
     return call
 
 
@@ -179,6 +183,7 @@ ENDPOINTS = (
             DISTRICT,
         ),
         answer=_LIST,
+        audit=Act.LIST,
     ),
     Endpoint(
         method="POST",
@@ -204,6 +209,7 @@ ENDPOINTS = (
         zh="呼叫详情",
         handle=one,
         answer=CallView,
+        audit=Act.LOOK,
     ),
     Endpoint(
         method="GET",
@@ -215,5 +221,6 @@ ENDPOINTS = (
         handle=journal,
         query=PAGING,
         answer=listed({"type": "object"}),
+        audit=Act.LOOK,
     ),
 )

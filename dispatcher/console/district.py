@@ -6,7 +6,7 @@ from typing import Any
 
 from config.doors import from_us
 from dispatcher.console.access import STAFFED, WHOLE, Access
-from dispatcher.console.endpoint import DISTRICT, Answer, Ask, Endpoint, Kind, Query
+from dispatcher.console.endpoint import DISTRICT, Act, Answer, Ask, Endpoint, Kind, Query
 from dispatcher.console.problems import Problem, not_found
 from dispatcher.console.register import in_sight
 from dispatcher.console.shapes import DutyBody, DutyView, MeView, RouteView, TestBody, TestView, listed
@@ -49,6 +49,7 @@ async def _test_area(ask: Ask) -> Answer:
     roll: Roll | None = ask.scope.rolls.by_code.get(code) or ask.scope.rolls.roll_of("areas", code)
     if roll is None or not ask.scope.sees_area(roll, code):
         raise not_found("area")
+    ask.where = (roll.district.code, code)
     devices = [
         device.id
         for device in roll.devices.values()
@@ -76,9 +77,12 @@ def _answers_for(access: Access, person: Staff) -> bool:
 
 async def _me(ask: Ask) -> Answer:
     access, district = ask.access, ask.roll().district
+    roll = ask.scope.rolls.roll_of("staff", access.staff)
     return Answer(
         MeView(
-            id=access.id,
+            id=access.staff if access.session else access.id,
+            name=roll.staff[access.staff].name if roll is not None and access.session else "",
+            session=access.session,
             role=access.role,
             area=access.area,
             station=access.station,
@@ -110,6 +114,7 @@ ENDPOINTS = (
         answer=_LOADED,
         writes=True,
         keyed=True,
+        audit=Act.CHANGE,
     ),
     Endpoint(
         method="GET",
@@ -122,6 +127,7 @@ ENDPOINTS = (
         roles=WHOLE,
         query=(DISTRICT,),
         answer=DistrictFile,
+        audit=Act.EXPORT,
     ),
     Endpoint(
         method="GET",
@@ -134,6 +140,7 @@ ENDPOINTS = (
         roles=STAFFED,
         query=(Query("at", "at this time instead of now", Kind.MOMENT),),
         answer=listed({"$ref": f"#/components/schemas/{RouteView.__name__}"}),
+        audit=Act.LOOK,
     ),
     Endpoint(
         method="POST",
@@ -149,6 +156,7 @@ ENDPOINTS = (
         answer=TestView,
         writes=True,
         keyed=True,
+        audit=Act.CHANGE,
     ),
     Endpoint(
         method="POST",
@@ -164,6 +172,7 @@ ENDPOINTS = (
         answer=TestView,
         writes=True,
         keyed=True,
+        audit=Act.CHANGE,
     ),
     Endpoint(
         method="POST",
@@ -177,14 +186,15 @@ ENDPOINTS = (
         answer=DutyView,
         writes=True,
         keyed=True,
+        audit=Act.CHANGE,
     ),
     Endpoint(
         method="GET",
         path="/me",
         name="getMe",
         tag="district",
-        en="Who this token is, and what time it is here",
-        zh="当前令牌的身份与服务器时间",
+        en="Who asks, by token or session, and what time it is here",
+        zh="当前令牌或登录者的身份与服务器时间",
         handle=_me,
         query=(DISTRICT,),
         answer=MeView,

@@ -93,6 +93,7 @@ class Ask:
     members: Mapping[str, Any] = field(default_factory=dict)  #: the JSON object before it was shaped
     key: str = ""  #: the Idempotency-Key, or a fresh one
     key_given: bool = False
+    where: tuple[str, str] | None = None  #: district and area of what was asked for, once known
 
     @property
     def now_us(self) -> int:
@@ -143,6 +144,23 @@ class Answer:
 Handle = Callable[[Ask], Awaitable[Answer | web.StreamResponse]]
 
 
+class Act(StrEnum):
+    """What the audit log says that somebody did."""
+
+    LOOK = "look"
+    LIST = "list"
+    LISTEN = "listen"
+    EXPORT = "export"
+    UNMASK = "unmask"
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+    ERASE = "erase"
+    LOGIN = "login"
+    LOGOUT = "logout"
+    REFUSED = "refused"
+
+
 class Part(StrEnum):
     """Which process serves it: the gateway only takes signals."""
 
@@ -172,6 +190,8 @@ class Endpoint:
     writes: bool = False
     keyed: bool = False  #: its answer is kept by Idempotency-Key here (the desk keeps those it decides)
     public: bool = False
+    session: bool = False  #: for a person who has logged in, not for a token
+    audit: Act | None = None  #: what the audit log says of it
     part: Part = Part.DISPATCHER
 
 
@@ -182,8 +202,8 @@ def usual(endpoint: Endpoint) -> dict[int, str]:
     if not any(200 <= status < 300 for status in found):
         found[200] = "Done"
     if not endpoint.public:
-        found[401] = "Nobody is known by that token"
-        found[403] = "Not allowed with that token"
+        found.setdefault(401, "Nobody is known by that token or session")
+        found.setdefault(403, "Not allowed with that token or session")
     if endpoint.query or endpoint.body is not None or endpoint.writes:
         found.setdefault(400, "Wrong: `field` or `errors` say what")
     if endpoint.body is not None:

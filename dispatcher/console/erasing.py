@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dispatcher.console.access import WHOLE
-from dispatcher.console.endpoint import Answer, Ask, Endpoint
+from dispatcher.console.endpoint import Act, Answer, Ask, Endpoint
 from dispatcher.console.problems import not_found
 from dispatcher.console.register import in_sight
 
@@ -55,6 +55,7 @@ ENDPOINTS = tuple(
         answer=_ERASED,
         statuses={200: "Erased", 409: "A call of theirs is open: `call` is its id"},
         writes=True,
+        audit=Act.ERASE,
     )
     for section in _ONE
 )

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from dispatcher.console.coverage import CoverView
 from dispatcher.console.endpoint import Endpoint, Kind, Query, usual
+from dispatcher.console.knowing import CONSOLE, COOKIE, HEADER
 from dispatcher.console.shapes import CallView, ProblemView, RouteView
 from dispatcher.core.district import Area, Device, DistrictFile, Policy, Resident, Staff, Station, Webhook
 
@@ -69,12 +70,20 @@ def document(endpoints: Sequence[Endpoint], base: str, version: str) -> dict[str
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": base}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": f"the console's; what changes something needs {HEADER}: {CONSOLE} too",
+                },
+            },
         },
     }
 
@@ -120,6 +129,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         }
     if endpoint.public:
         operation["security"] = []
+    if endpoint.session:
+        operation["security"] = [{"session": []}]
     return operation
 
 

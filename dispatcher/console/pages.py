@@ -1,4 +1,7 @@
-"""The pages: a small console at `/`, the API's description and its browser. Files of `web/`, read once, no build.
+"""The pages: the console at `/`, the wall screen, the responders' phone, the API's description and its browser.
+
+They are the built files of `web/` (`make console`), read once at the start. Without them the console at `/` is the small
+one of `plain/`, which needs no build; it stays at `/plain` beside the other.
 
 `/demo-login` hands the demo's token to a visitor on this very machine, and to nobody else: the connection must come
 from loopback, the Host must be loopback too (a name that somebody rebinds to 127.0.0.1 is not), no proxy stands between,
@@ -9,24 +12,37 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections.abc import Awaitable, Callable
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import msgspec
 from aiohttp import web
 
 from dispatcher.console.problems import Problem
 
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
+#: The built pages by the addresses they are found at; each file beside them by its own name.
+_BUILT = {"/": "index.html", "/wall": "wall.html", "/r/{call}": "call.html"}
+#: Files with a hash in their name never change.
+_FOR_EVER = "public, max-age=31536000, immutable"
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
 def routes(document: bytes, demo_token: str, demo_messages: str) -> list[web.RouteDef]:
     """Everything that is no endpoint of the API."""
-    files = {
-        entry.name: entry.read_bytes()
-        for entry in resources.files("dispatcher.console").joinpath("web").iterdir()
-        if entry.name.endswith(tuple(_TYPES))
-    }
+    rooms = resources.files("dispatcher.console")
+    files = _read(rooms.joinpath("plain"))
+    dist = rooms.joinpath("web", "dist")
+    built = _read(dist) if dist.joinpath("index.html").is_file() else {}
+    assets = _read(dist.joinpath("assets")) if built else {}
 
     async def demo_login(request: web.Request) -> web.Response:
         if not demo_token or not _at_this_machine(request):
@@ -49,8 +65,24 @@ def routes(document: bytes, demo_token: str, demo_messages: str) -> list[web.Rou
             raise Problem(404, "there is nothing at this address")
         return _file(request, name, files[name])
 
+    async def asset(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in assets:
+            raise Problem(404, "there is nothing at this address")
+        return _file(request, name, assets[name], cache=_FOR_EVER)
+
+    def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def show(request: web.Request) -> web.StreamResponse:
+            return _file(request, name, built[name])
+
+        return show
+
+    pages = {address: name for address, name in _BUILT.items() if name in built}
+    pages |= {f"/{name}": name for name in built if not name.endswith(".html")}
     return [
-        web.get("/", console),
+        *(web.get(address, page(name)) for address, name in pages.items()),
+        *([web.get("/assets/{name}", asset)] if built else [web.get("/", console)]),
+        web.get("/plain", console),
         web.get("/web/{name}", file),
         web.get("/api/v1/openapi.json", described),
         web.get("/api/v1/docs", docs),
@@ -58,9 +90,18 @@ def routes(document: bytes, demo_token: str, demo_messages: str) -> list[web.Rou
     ]
 
 
-def _file(request: web.Request, name: str, content: bytes, content_type: str = "") -> web.Response:
+def _read(folder: Traversable) -> dict[str, bytes]:
+    """The files of a folder that a page is made of."""
+    return {
+        entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(tuple(_TYPES))
+    }
+
+
+def _file(
+    request: web.Request, name: str, content: bytes, content_type: str = "", cache: str = "no-cache"
+) -> web.Response:
     tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = {"ETag": tag, "Cache-Control": cache}
     if tag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
     return web.Response(

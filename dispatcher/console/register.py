@@ -16,7 +16,8 @@ import msgspec
 
 from devices.signal import Key
 from dispatcher.console.access import STAFFED, WHOLE
-from dispatcher.console.endpoint import DISTRICT, PAGING, Answer, Ask, Endpoint, Query
+from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
+from dispatcher.console.masking import mask_resident, masks, put_back
 from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.shapes import listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
@@ -36,6 +37,7 @@ class Kind:
     readers: frozenset[Role] = STAFFED
     id_name: str = "id"
     asked_by: tuple[str, ...] = ()
+    people: bool = False  #: looks at them are written down
 
 
 _BY = {
@@ -44,11 +46,19 @@ _BY = {
     "station": Query("station", "of this station"),
 }
 
+_UNMASK = (
+    Query(
+        "unmask",
+        "show numbers that are masked for people who have logged in; that is written down",
+        choices=("phone",),
+    ),
+)
+
 KINDS = (
     Kind("stations", Station, "Station", "站点", asked_by=("area",)),
-    Kind("residents", Resident, "Resident", "老人", asked_by=("area",)),
+    Kind("residents", Resident, "Resident", "老人", asked_by=("area",), people=True),
     Kind("devices", Device, "Device", "设备", asked_by=("area", "resident")),
-    Kind("staff", Staff, "Staff", "人员", asked_by=("area", "station")),
+    Kind("staff", Staff, "Staff", "人员", asked_by=("area", "station"), people=True),
     Kind("areas", Area, "Area", "区域", id_name="code", asked_by=("area",)),
     # With their secrets: `PUT` takes what `GET` gave. So only for those who may write them.
     Kind("webhooks", Webhook, "Webhook", "推送地址", readers=WHOLE),
@@ -78,13 +88,16 @@ def shown_item(item: Item) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(item).items() if value or value == 0}
 
 
-def _shown_to(ask: Ask, item: Item) -> dict[str, Any]:
+def _shown_to(ask: Ask, item: Item, *, unmasked: bool = False) -> dict[str, Any]:
     """The item as this asker may see it: which webhook a relative has is the district's matter."""
     if isinstance(item, Resident) and ask.access.role not in WHOLE:
         item = msgspec.structs.replace(
             item, contacts=[msgspec.structs.replace(contact, webhook="") for contact in item.contacts]
         )
-    return shown_item(item)
+    shown = shown_item(item)
+    if isinstance(item, Resident) and masks(ask.access) and not unmasked:
+        return mask_resident(shown)
+    return shown
 
 
 def paged(ask: Ask, items: Sequence[Any]) -> Answer:
@@ -110,6 +123,7 @@ def _listing(kind: Kind) -> Callable[[Ask], Any]:
             return ask.scope.sees_item(roll, item)
 
         roll = ask.roll()
+        ask.where = (roll.district.code, area or ask.access.area)
         items, more = ask.rooms.register.page(
             kind.section, after_cursor(ask.cursor), ask.limit, keep, roll.district.code
         )
@@ -138,13 +152,15 @@ def in_sight(ask: Ask, section: str, item_id: str) -> tuple[Roll, Any]:
     if roll is not None:
         item = getattr(roll, section)[item_id]
         if ask.scope.sees_item(roll, item):
+            ask.where = (roll.district.code, _area_of(roll, item))
             return roll, item
     raise not_found({kind.section: kind.one.lower() for kind in KINDS}[section])
 
 
 def _getting(kind: Kind) -> Callable[[Ask], Any]:
     async def get(ask: Ask) -> Answer:
-        return Answer(_shown_to(ask, in_sight(ask, kind.section, ask.path[kind.id_name])[1]))
+        item = in_sight(ask, kind.section, ask.path[kind.id_name])[1]
+        return Answer(_shown_to(ask, item, unmasked="unmask" in ask.query))
 
     return get
 
@@ -159,8 +175,12 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         members = {kind.id_name: item_id, **ask.members}
         if members[kind.id_name] != item_id:
             raise wrong(kind.id_name, "is not the one in the path")
+        if kind.section == "residents" and masks(ask.access):
+            members = put_back(members, None if home is None else home.residents[item_id])
         item, new = await ask.rooms.register.put(kind.section, members, roll.district.code, ask.within)
-        return Answer(shown_item(item), 201 if new else 200)
+        roll = ask.scope.rolls.roll_of(kind.section, item_id) or roll
+        ask.where = (roll.district.code, _area_of(roll, item))
+        return Answer(_shown_to(ask, item), 201 if new else 200)
 
     return put
 
@@ -199,6 +219,7 @@ async def _policy_get(ask: Ask) -> Answer:
 
 async def _policy_put(ask: Ask) -> Answer:
     key, roll = _key(ask), ask.roll()
+    ask.where = (roll.district.code, "")
     members = dict(ask.members)
     if members.pop("key", key) != key:
         raise wrong("key", "is not the one in the path")
@@ -208,6 +229,7 @@ async def _policy_put(ask: Ask) -> Answer:
 
 async def _policy_delete(ask: Ask) -> Answer:
     key, roll = _key(ask), ask.roll()
+    ask.where = (roll.district.code, "")
     if not await ask.rooms.register.delete_policy(key, roll.district.code):
         raise not_found("policy: it is the default one")
     return Answer(None, 204)
@@ -227,6 +249,7 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         roles=kind.readers,
         query=(*(_BY[name] for name in kind.asked_by), *PAGING, DISTRICT),
         answer=listed(item),
+        audit=Act.LIST if kind.people else None,
         **common,
     )
     yield Endpoint(
@@ -237,7 +260,9 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         zh=f"{kind.zh}详情",
         handle=_getting(kind),
         roles=kind.readers,
+        query=_UNMASK if kind.shape is Resident else (),
         answer=kind.shape,
+        audit=Act.LOOK if kind.people else None,
         **common,
     )
     yield Endpoint(
@@ -254,6 +279,7 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         statuses={200: "Replaced", 201: "Added"},
         writes=True,
         keyed=True,
+        audit=Act.CHANGE,
         **common,
     )
     yield Endpoint(
@@ -267,6 +293,7 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         statuses={204: "Gone", 409: "Something needs it: `call` is the open call that does"},
         writes=True,
         keyed=True,
+        audit=Act.REMOVE,
         **common,
     )
 
@@ -313,6 +340,7 @@ ENDPOINTS = (
         statuses={200: "Replaced"},
         writes=True,
         keyed=True,
+        audit=Act.CHANGE,
         **_POLICY,
     ),
     Endpoint(
@@ -327,6 +355,7 @@ ENDPOINTS = (
         statuses={204: "Gone"},
         writes=True,
         keyed=True,
+        audit=Act.REMOVE,
         **_POLICY,
     ),
 )

@@ -238,9 +238,11 @@ class CallView(Struct, frozen=True, kw_only=True):
 
 
 class MeView(Struct, frozen=True):
-    """Who asks, as the token says."""
+    """Who asks: a token, or a person who has logged in (`session` is which session, `id` their staff id)."""
 
     id: str
+    name: str
+    session: str
     role: Role
     area: str
     station: str

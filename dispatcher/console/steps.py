@@ -21,6 +21,7 @@ from dispatcher.console import shapes
 from dispatcher.console.access import AREA, WHOLE, Access
 from dispatcher.console.bare import without_person
 from dispatcher.console.endpoint import Answer, Ask, Endpoint
+from dispatcher.console.masking import shown_call
 from dispatcher.console.problems import Problem, again_later, not_found, wrong
 from dispatcher.console.rooms import KeyReused, Undecided
 from dispatcher.core import commands, geo
@@ -62,7 +63,9 @@ async def asked(ask: Ask, command: AnyCommand, call: Call | None, district: str)
 async def _shown(ask: Ask, call: Call) -> dict[str, Any]:
     """The call as the asker may see it: without anything about a person where it is out of their sight by now."""
     view = await ask.rooms.board.view(call)
-    return view if ask.scope.may_step(call, ask.now_us) else without_person(view)
+    return (
+        shown_call(ask.access, call, view) if ask.scope.may_step(call, ask.now_us) else without_person(view)
+    )
 
 
 def placed(location: Location | None) -> Location | None:

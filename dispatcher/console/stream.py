@@ -8,24 +8,25 @@ and resumes by its last id. The bytes of an event are made once for all readers.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
 
-from dispatcher.console.access import Access
 from dispatcher.console.bare import without_person
-from dispatcher.console.endpoint import DISTRICT, Answer, Ask, Endpoint, Query
+from dispatcher.console.endpoint import DISTRICT, Act, Answer, Ask, Endpoint, Query
+from dispatcher.console.knowing import Knowing
+from dispatcher.console.masking import mask_call, masks
 from dispatcher.console.metering import CUT_OFF, EVENTS, READERS
 from dispatcher.console.problems import Problem, wrong
-from dispatcher.console.reading import bearer
 from dispatcher.console.rooms import Feed, FeedEvent, PositionUnknown, Reader
-from dispatcher.console.tokens import Tokens
 from dispatcher.core.call import Call
 from dispatcher.core.roll import Roll
 from dispatcher.store import StoreUnavailable
@@ -45,6 +46,8 @@ _LOOK_SECONDS = 0.1
 _FAR_BEHIND_EVENTS = 1000
 #: What of a fact somebody wrote, and which people were asked or told.
 _SAID = ("note", "asked", "to")
+#: For so long it is believed that a closed call is closed still: an event of its own says so when it is opened again.
+_CLOSED_SECONDS = 2.0
 _RESET = b"event: reset\ndata: {}\n\n"
 
 
@@ -63,14 +66,23 @@ class StreamOptions:
     retry_ms: int = 2000
 
 
+class _Shown(Enum):
+    """How much of an event: all of it, with telephone numbers masked, or without anything about a person."""
+
+    ALL = auto()
+    MASKED = auto()
+    BARE = auto()
+
+
 class Streams:
     """All open streams of this process."""
 
-    def __init__(self, feed: Feed, tokens: Tokens, options: StreamOptions) -> None:
+    def __init__(self, feed: Feed, knowing: Knowing, options: StreamOptions) -> None:
         self._feed = feed
-        self._tokens = tokens
+        self._knowing = knowing
         self.options = options
-        self._frames: OrderedDict[tuple[str, bool, int], bytes] = OrderedDict()
+        self._frames: OrderedDict[tuple[str, _Shown, int], bytes] = OrderedDict()
+        self._closed: OrderedDict[str, float] = OrderedDict()
         self._closing = asyncio.Event()
         self.readers = 0
 
@@ -78,12 +90,12 @@ class Streams:
         """End every stream: we are stopping."""
         self._closing.set()
 
-    def frame(self, event: FeedEvent, *, bare: bool = False) -> bytes:
-        """An event as it goes over the wire, made once. `bare`: without anything about a person."""
-        key = (event.id, bare, self._feed.forgotten)
+    def frame(self, event: FeedEvent, shown: _Shown = _Shown.ALL) -> bytes:
+        """An event as it goes over the wire, made once."""
+        key = (event.id, shown, self._feed.forgotten)
         made = self._frames.get(key)
         if made is None:
-            data = _without_person(event.data) if bare else event.data
+            data = _MADE[shown](event.data)
             made = b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), event.name.encode(), data)
             self._frames[key] = made
             if len(self._frames) > _FRAMES_MAX:
@@ -101,13 +113,32 @@ class Streams:
             mine = bool(station) and station in event.stations
             return self.frame(event) if mine or scope.sees_area(roll, event.area or "") else None
         if scope.sees_place_of(call):
-            return self.frame(event)
+            return self.frame(event, await self._masked(ask, call))
         if scope.sees_call(call):
             # They were asked to it then. Read once more when that is over, it tells nothing of a person any more.
             present = await ask.rooms.board.get(call.id)
             over = present is None or not scope.sees_call(present)
-            return self.frame(event, bare=over)
-        return self.frame(event, bare=True) if scope.loses(call, event.name) else None
+            return self.frame(event, _Shown.BARE if over else await self._masked(ask, call))
+        return self.frame(event, _Shown.BARE) if scope.loses(call, event.name) else None
+
+    async def _masked(self, ask: Ask, call: Call) -> _Shown:
+        """Numbers are shown while the call is open, also where an event is read again that is older than its end."""
+        if not masks(ask.access):
+            return _Shown.ALL
+        return _Shown.ALL if call.open and not await self._over(ask, call) else _Shown.MASKED
+
+    async def _over(self, ask: Ask, call: Call) -> bool:
+        """Whether the call is closed by now. An open one is at hand; of closed ones it is remembered for a while."""
+        now = asyncio.get_running_loop().time()
+        if now - self._closed.get(call.id, -math.inf) < _CLOSED_SECONDS:
+            return True
+        present = await ask.rooms.board.get(call.id)
+        if present is not None and present.open:
+            return False
+        self._closed[call.id] = now
+        if len(self._closed) > _FRAMES_MAX:
+            self._closed.popitem(last=False)
+        return True
 
     async def serve(self, ask: Ask) -> web.StreamResponse:
         """One reader, until it goes, is too slow, its token is revoked, or we stop."""
@@ -149,7 +180,7 @@ class Streams:
     async def still_known(self, ask: Ask) -> bool:
         """Whether the token is good still. A database that is away changes nobody's rights."""
         try:
-            access: Access | None = await self._tokens.lookup(bearer(ask.request) or "")
+            access = await self._knowing.access(ask.request)
         except StoreUnavailable:
             return True
         return access == ask.access
@@ -329,6 +360,21 @@ def _without_person(data: bytes) -> bytes:
     return msgspec.json.encode(body)
 
 
+def _with_masks(data: bytes) -> bytes:
+    """An event with the telephone numbers of its call masked."""
+    body = msgspec.json.decode(data)
+    if isinstance(body.get("state"), dict):
+        body["state"] = mask_call(body["state"])
+    return msgspec.json.encode(body)
+
+
+_MADE: dict[_Shown, Callable[[bytes], bytes]] = {
+    _Shown.ALL: lambda data: data,
+    _Shown.MASKED: _with_masks,
+    _Shown.BARE: _without_person,
+}
+
+
 def endpoints(streams: Streams) -> tuple[Endpoint, ...]:
     """The stream's line of the table."""
 
@@ -351,5 +397,6 @@ def endpoints(streams: Streams) -> tuple[Endpoint, ...]:
             answer={"type": "string"},
             answer_type="text/event-stream",
             statuses={200: "The stream"},
+            audit=Act.LISTEN,
         ),
     )

@@ -21,6 +21,8 @@ from sqlalchemy import bindparam, insert, select, update
 
 from config.doors import Clock, Ids
 from dispatcher.console.access import AREA, Access
+from dispatcher.console.audit import AT_COMMAND_LINE, Entry, written
+from dispatcher.console.endpoint import Act
 from dispatcher.core.district import Role
 from dispatcher.core.roll import Rolls
 from dispatcher.store import Do, Prepared, Store, StoreUnavailable
@@ -39,6 +41,7 @@ _REVOKE = Prepared(
     .values(revoked_us=bindparam("now_us"))
     .returning(table.c.id)
 )
+_LIVE = select(table.c.id).where(table.c.id == bindparam("which"), table.c.revoked_us.is_(None))
 _FIND = select(table.c.id, table.c.role, table.c.area, table.c.station, table.c.staff, table.c.hash).where(
     table.c.hash == bindparam("digest"), table.c.revoked_us.is_(None)
 )
@@ -114,13 +117,17 @@ class Tokens:
             "created_us": self._clock.now_us(),
             "revoked_us": None,
         }
-        await self._store.write([Do(_PUT, [row])])
+        await self._store.write([Do(_PUT, [row]), self._told(issued.id, Act.ADD)])
         return issued
 
     async def revoke(self, token_id: str) -> bool:
         """It is good for nothing from now on. False where there is no such token, or it was revoked before."""
+        if not await self._store.read(_LIVE, {"which": token_id}):
+            return False
         row = {"which": token_id, "now_us": self._clock.now_us()}
-        [[revoked]] = await self._store.write([Do(_REVOKE, [row], fetch=True)])
+        [[revoked]] = await self._store.write(
+            [Do(_REVOKE, [row], fetch=True), self._told(token_id, Act.REMOVE)]
+        )
         self._known.clear()
         return bool(revoked)
 
@@ -131,6 +138,11 @@ class Tokens:
             Listed(*row)
             for row in await self._store.read(select(*columns).order_by(table.c.created_us, table.c.id))
         ]
+
+    def _told(self, token_id: str, act: Act) -> Do:
+        """The line of the audit log: tokens are made and ended at the command line."""
+        entry = Entry(at_us=self._clock.now_us(), by=AT_COMMAND_LINE, act=act, what="tokens", id=token_id)
+        return written(entry)
 
     async def lookup(self, secret: str) -> Access | None:
         """Whose token this is. Raises StoreUnavailable where that cannot be known."""

@@ -229,9 +229,11 @@ def test_every_table_was_thought_of() -> None:
         "replies",
         "tokens",
         "meta",
+        "users",
+        "sessions",
     }
     ids_only = {
-        "journal", "calls", "call_stations", "alerts", "outbox", "faults", "uncovered", "test_mode", "device_states",
+        "journal", "calls", "call_stations", "alerts", "outbox", "faults", "uncovered", "test_mode", "device_states", "audit",
     }  # fmt: skip
     no_person = {"districts", "areas", "stations", "webhooks", "policies"}
     assert set(metadata.tables) == emptied | ids_only | no_person

@@ -15,7 +15,7 @@ import pytest
 from outside.harness import Server, free_port, yijian, yj_line
 from outside.places import district
 
-COMMANDS = ("run", "simulate", "district", "token", "decode", "listen", "db", "person", "doctor")
+COMMANDS = ("run", "simulate", "district", "token", "user", "decode", "listen", "db", "person", "doctor")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 

@@ -36,6 +36,7 @@ from outside.realm import (
 )
 
 NOTHING = "nothing-there"
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,14 @@ def _step(body: Any = None, *, seen: tuple[int, ...] = ()) -> Probe:
     return Probe("calls", EVERYONE, seen, body=lambda _id: body or {}, calls=True)
 
 
+NOBODY: frozenset[str] = frozenset()
+
+
+def stranger() -> dict[str, str]:
+    """A login that nobody has, another one each time: the walk is not to be kept waiting."""
+    return {"login": f"stranger-{next(_numbers)}", "password": "correct horse battery"}
+
+
 EXPECTED: dict[str, Probe] = {
     "GET /me": Probe(who=EVERYONE),
     "GET /events": Probe(who=EVERYONE, calls=True, stream=True),
@@ -147,6 +156,16 @@ EXPECTED: dict[str, Probe] = {
     "GET /faults/{id}": Probe("faults"),
     "POST /faults/{id}/end": Probe("faults", seen=(), body=lambda _id: {}),
     "GET /coverage": Probe(),
+    # Logging in is for anybody; what a person looks after themselves is for who has logged in, not for a token.
+    "POST /login": Probe(who=EVERYONE, seen=(401,), body=lambda _id: stranger()),
+    "POST /login/pin": Probe(who=NOBODY, body=lambda _id: {"login": "who-c1-zz", "pin": "4711"}),
+    "GET /login/pin": Probe(who=NOBODY),
+    "POST /logout": Probe(who=NOBODY, body=lambda _id: {}),
+    "POST /me/password": Probe(who=NOBODY, body=lambda _id: {}),
+    "POST /me/pin": Probe(who=NOBODY, body=lambda _id: {}),
+    "GET /me/sessions": Probe(who=NOBODY),
+    "DELETE /me/sessions/{id}": Probe("residents", NOBODY),
+    "GET /audit": Probe(who=WHOLE),
     # Here go the next ones: GET /reports, …
 }
 
@@ -174,6 +193,11 @@ PLAIN = {
     "fate",
     "fault",
     "channel",
+    "by",
+    "act",
+    "what",
+    "id",
+    "unmask",
 }
 
 
@@ -669,8 +693,6 @@ async def test_the_journal_names_the_person_whose_token_it_was(realm: Realm, cor
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_numbers = itertools.count(1)
 
 
 class Bound:

@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 from console_rooms import COMMUNITY, DISTRICT, GRID, STREET, World
 
 from dispatcher.console.access import Access
 from dispatcher.console.app import Options, make_app
+from dispatcher.console.passwords import Hasher
 from dispatcher.console.stream import StreamOptions
 from dispatcher.console.tokens import ADMIN, Tokens
 from dispatcher.core.district import Role
+
+#: What a look at a password costs here: next to nothing.
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 SECRETS = {
     "admin": ADMIN,
@@ -27,6 +32,8 @@ SECRETS = {
     "station_3": Access(id="t-station-3", role=Role.STATION, station="st-3"),
     "desk": Access(id="t-desk", role=Role.STATION, station="desk"),
     "volunteer": Access(id="t-volunteer", role=Role.VOLUNTEER, staff="v-1"),
+    # Somebody who has logged in; how they are known by their cookie is in test_console_people.py.
+    "person": Access(id="user:s-1", role=Role.STATION, station="st-1", staff="s-1", session="s-000000"),
 }
 
 
@@ -53,6 +60,7 @@ async def client(world: World, tokens: Tokens) -> AsyncIterator[TestClient]:
     options = Options(
         tokens=tokens,
         demo_token="secret-admin",
+        hasher=Hasher(QUICK),
         stream=StreamOptions(alive_seconds=0.2, still_seconds=0.5, token_seconds=0.2),
     )
     async with TestClient(TestServer(make_app(world.rooms, options))) as made:

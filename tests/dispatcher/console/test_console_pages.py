@@ -15,18 +15,18 @@ from dispatcher.console.app import Options, make_app, make_runner
 from dispatcher.console.endpoint import Part
 from dispatcher.console.rooms import Health
 
-WEB = resources.files("dispatcher.console").joinpath("web")
+WEB = resources.files("dispatcher.console").joinpath("plain")
 
 
 async def test_the_page_and_its_files(client):
-    async with client.get("/") as response:
+    async with client.get("/plain") as response:
         page = await response.text()
         assert response.status == 200
         assert response.content_type == "text/html"
         assert "script-src 'self'" in response.headers["Content-Security-Policy"]
         assert "unsafe" not in response.headers["Content-Security-Policy"]
         tag = response.headers["ETag"]
-    async with client.get("/", headers={"If-None-Match": tag}) as response:
+    async with client.get("/plain", headers={"If-None-Match": tag}) as response:
         assert response.status == 304
     for name, kind in re.findall(r'(?:src|href)="/web/([\w.]+\.(\w+))"', page):
         async with client.get(f"/web/{name}") as response:

@@ -1,0 +1,268 @@
+"""Who looked at whose record, and who changed what: a row each, ids only.
+
+    audit.note(entry)          a look: written within a second, off everybody's way
+    await audit.keep(entry)    a change, an export, something unmasked: on disk before it is answered
+
+Calls are not in here: their journal says who did what. What cannot be written waits, at most so many; what is dropped
+then is counted and told, never silent. A process that is killed loses the looks of its last second, and no change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge
+from sqlalchemy import bindparam, insert, select
+
+from config.doors import Clock, from_us
+from dispatcher.console.access import WHOLE
+from dispatcher.console.endpoint import PAGING, Act, Answer, Ask, Endpoint, Kind, Query
+from dispatcher.console.problems import wrong
+from dispatcher.console.register import after_cursor, cursor_of
+from dispatcher.console.shapes import listed
+from dispatcher.store import Do, Prepared, Store, StoreUnavailable
+from dispatcher.tables import audit as table
+
+log = structlog.get_logger("audit")
+
+#: Who it was where somebody works on the database itself.
+AT_COMMAND_LINE = "cli"
+WAITING_MAX = 10_000
+_BATCH = 200
+_EVERY_SECONDS = 1.0
+#: A list that the same person asks for again within so long is the same look.
+_AGAIN_US = 600_000_000
+_LISTS_MAX = 4096
+
+DROPPED = Counter(
+    "yijian_audit_dropped_total", "Looks that are not in the audit log: it could not be written"
+)
+WAITING = Gauge("yijian_audit_waiting", "Entries of the audit log that are not written yet")
+
+_PUT = Prepared(
+    insert(table).values(
+        {column.name: bindparam(f"n_{column.name}") for column in table.c if column.name != "seq"}
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line. `what`: which kind of thing; `id`: which one; `district` empty: the installation's."""
+
+    at_us: int
+    by: str
+    act: Act
+    what: str
+    id: str = ""
+    district: str = ""
+    area: str = ""
+
+
+def written(*entries: Entry) -> Do:
+    """The entries as work, to be written in the same transaction as what they tell of."""
+    return Do(
+        _PUT,
+        [
+            {
+                "n_at_us": entry.at_us,
+                "n_by": entry.by,
+                "n_act": entry.act.value,
+                "n_what": entry.what,
+                "n_id": entry.id,
+                "n_district": entry.district,
+                "n_area": entry.area,
+            }
+            for entry in entries
+        ],
+    )
+
+
+async def told(store: Store, clock: Clock, act: Act, what: str, one: str = "", district: str = "") -> None:
+    """What was done at the command line. Raises StoreUnavailable."""
+    entry = Entry(at_us=clock.now_us(), by=AT_COMMAND_LINE, act=act, what=what, id=one, district=district)
+    await store.write([written(entry)])
+
+
+class Audit:
+    """The log of one process."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting: deque[Entry] = deque()
+        self._lists: OrderedDict[tuple[str, ...], int] = OrderedDict()
+        self._dropped = 0
+
+    def note(self, entry: Entry) -> None:
+        """To be written soon."""
+        if entry.act is Act.LIST and self._asked_again(entry):
+            return
+        if len(self._waiting) >= WAITING_MAX:
+            self._dropped += 1
+            DROPPED.inc()
+            return
+        self._waiting.append(entry)
+        WAITING.set(len(self._waiting))
+
+    async def keep(self, entry: Entry) -> None:
+        """On disk now; where the database is away, as soon as it is back: what it tells of has happened."""
+        try:
+            await self._store.write([written(entry)])
+        except StoreUnavailable:
+            self.note(entry)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write what waits, until we stop and the last of it is written."""
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _EVERY_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits; what cannot be written waits on."""
+        while self._waiting:
+            batch = [self._waiting[place] for place in range(min(_BATCH, len(self._waiting)))]
+            try:
+                await self._store.write([written(*batch)])
+            except StoreUnavailable as error:
+                log.warning("audit_waits", entries=len(self._waiting), error=type(error).__name__)
+                break
+            for _ in batch:
+                self._waiting.popleft()
+        WAITING.set(len(self._waiting))
+        if self._dropped:
+            log.error("audit_dropped", entries=self._dropped)
+            self._dropped = 0
+
+    def _asked_again(self, entry: Entry) -> bool:
+        key = (entry.by, entry.what, entry.id, entry.district, entry.area)
+        last_us = self._lists.get(key)
+        if last_us is not None and 0 <= entry.at_us - last_us < _AGAIN_US:
+            return True
+        self._lists[key] = entry.at_us
+        self._lists.move_to_end(key)
+        if len(self._lists) > _LISTS_MAX:
+            self._lists.popitem(last=False)
+        return False
+
+
+# ── what an endpoint's answer tells ───────────────────────────────────────────────────────────────────────────────────
+
+#: Looks may be written a moment later; everything else is on disk before it is answered.
+SOON = frozenset({Act.LOOK, Act.LIST, Act.LISTEN, Act.REFUSED})
+
+
+def what_of(endpoint: Endpoint) -> str:
+    """`residents`, `residents/routing`, `staff/duty`: the address without ids."""
+    parts = [part for part in endpoint.path.split("/") if part and not part.startswith("{")]
+    return "/".join(parts[:1] if endpoint.audit is Act.ERASE else parts)
+
+
+def entry_of(endpoint: Endpoint, ask: Ask, act: Act) -> Entry:
+    """The line for this request."""
+    one = next(iter(ask.path.values()), "")
+    district, area = ask.where or ("", "")
+    if ask.where is None and not one:
+        district, area = ask.roll().district.code, ask.query.get("area", "")
+    resident = ask.query.get("resident", "")
+    home = ask.scope.rolls.roll_of("residents", resident) if resident else None
+    if home is None or home.district.code != district:
+        resident = ""  # asked for, and not there: a district's log names nobody of another
+    return Entry(
+        at_us=ask.now_us,
+        by=ask.access.by,
+        act=act,
+        what=what_of(endpoint),
+        id=one or resident,
+        district=district,
+        area=area,
+    )
+
+
+# ── the endpoint ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _item(row: Iterable[Any]) -> dict[str, Any]:
+    seq, at_us, by, act, what, one, district, area = row
+    return {
+        "seq": seq,
+        "at": from_us(at_us),
+        "by": by,
+        "act": act,
+        "what": what,
+        "id": one or None,
+        "district": district or None,
+        "area": area or None,
+    }
+
+
+async def _listing(ask: Ask) -> Answer:
+    """The newest first. Whoever is confined to a district sees what concerns it."""
+    roll = ask.roll()
+    query = select(*table.columns)
+    if not ask.scope.sees_every_district():
+        query = query.where(table.c.district == roll.district.code)
+    elif "district" in ask.query:
+        query = query.where(table.c.district.in_((roll.district.code, "")))
+    for name in ("by", "act", "what", "id"):
+        if name in ask.query:
+            query = query.where(table.c[name] == ask.query[name])
+    if "since" in ask.query:
+        query = query.where(table.c.at_us >= ask.query["since"])
+    if "until" in ask.query:
+        query = query.where(table.c.at_us < ask.query["until"])
+    after = after_cursor(ask.cursor)
+    if after:
+        if not (after.isascii() and after.isdigit() and len(after) < 19):
+            raise wrong("cursor", "is none that we gave")
+        query = query.where(table.c.seq < int(after))
+    rows = await ask.rooms.store.read(query.order_by(table.c.seq.desc()).limit(ask.limit + 1))
+    more = cursor_of(str(rows[ask.limit - 1][0])) if len(rows) > ask.limit else None
+    return Answer({"items": [_item(row) for row in rows[: ask.limit]], "next": more})
+
+
+_LINE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "seq": {"type": "integer"},
+        "at": {"type": "string", "format": "date-time"},
+        "by": {"type": "string", "description": "a staff id, `token:` and its id, `admin`, or `cli`"},
+        "act": {"enum": list(Act)},
+        "what": {"type": "string"},
+        "id": {"type": ["string", "null"]},
+        "district": {"type": ["string", "null"]},
+        "area": {"type": ["string", "null"]},
+    },
+}
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/audit",
+        name="listAudit",
+        tag="audit",
+        en="Who looked at whose record and who changed what, newest first; steps of calls are in their journal",
+        zh="审计日志：谁看过、谁改过，新的在前（呼叫各步骤见其台账）",
+        handle=_listing,
+        roles=WHOLE,
+        query=(
+            Query("by", "by this person or token"),
+            Query("act", "what was done", choices=tuple(Act)),
+            Query("what", "to which kind of thing, e.g. `residents`"),
+            Query("id", "to this one"),
+            Query("since", "at or after this time", Kind.MOMENT),
+            Query("until", "before this time", Kind.MOMENT),
+            *PAGING,
+            Query("district", "of this district, and of the installation"),
+        ),
+        answer=listed(_LINE),
+        audit=Act.LIST,
+    ),
+)

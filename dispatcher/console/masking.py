@@ -1,0 +1,109 @@
+"""Telephone numbers of residents and their contacts, masked for people who have logged in until they ask for them.
+
+    138****0001        a mobile number: its first three and last four digits
+    02****45           a shorter one
+    ****               one of six digits or fewer, or one without digits
+
+While a call is open, whoever sees it must telephone now: nothing is masked. Once it is closed, it is, as everywhere else;
+`GET /residents/{id}?unmask=phone` shows the numbers, and is written down. Programs with a token see them as they are.
+A masked number that comes back with a `PUT` is left as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from dispatcher.console.access import Access
+from dispatcher.console.problems import wrong
+from dispatcher.core.call import Call
+from dispatcher.core.district import Resident
+
+STARS = "****"
+
+
+def masked(phone: str) -> str:
+    """The number with its middle hidden; what is empty stays so."""
+    digits = "".join(character for character in phone if character.isdecimal())
+    if not phone.strip():
+        return ""
+    if len(digits) >= 11:
+        # A country code in front of a number is nobody's secret.
+        lead = digits[: len(digits) - 8]
+        plus = "+" if phone.strip().startswith("+") else ""
+        return f"{plus}{lead}{STARS}{digits[-4:]}"
+    if len(digits) > 6:
+        return f"{digits[:2]}{STARS}{digits[-2:]}"
+    return STARS
+
+
+def masks(access: Access) -> bool:
+    """Whether this asker sees numbers masked: a person, not a program."""
+    return bool(access.session)
+
+
+def mask_resident(members: Mapping[str, Any]) -> dict[str, Any]:
+    """A resident's members with every number masked."""
+    shown = dict(members)
+    if shown.get("phone"):
+        shown["phone"] = masked(shown["phone"])
+    if shown.get("contacts"):
+        shown["contacts"] = [_contact(contact) for contact in shown["contacts"]]
+    return shown
+
+
+def _contact(contact: Any) -> Any:
+    """Of a contact's members; a list of the register holds them as they are kept."""
+    if isinstance(contact, Mapping):
+        return {**contact, "phone": masked(contact["phone"])} if contact.get("phone") else contact
+    return replace(contact, phone=masked(contact.phone))
+
+
+def mask_call(view: Mapping[str, Any]) -> dict[str, Any]:
+    """The view of a call with every number masked."""
+    shown = dict(view)
+    if isinstance(resident := shown.get("resident"), Mapping):
+        shown["resident"] = mask_resident(resident)
+    if isinstance(caller := shown.get("caller"), Mapping):
+        shown["caller"] = {**caller, "phone": masked(caller.get("phone") or "")}
+    return shown
+
+
+def shown_call(access: Access, call: Call, view: dict[str, Any]) -> dict[str, Any]:
+    """The view as this asker may see it."""
+    return mask_call(view) if masks(access) and not call.open else view
+
+
+def put_back(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:
+    """A resident's members as somebody sent them who saw masked numbers: those are as they were.
+
+    Raises Problem 400 on a number with stars that is none of theirs.
+    """
+    given = dict(members)
+    known = kept if kept is not None else Resident(id="")
+    if isinstance(given.get("phone"), str):
+        given["phone"] = _real("phone", given["phone"], [known.phone])
+    if isinstance(given.get("contacts"), list):
+        contacts: list[Any] = []
+        for place, contact in enumerate(given["contacts"]):
+            if isinstance(contact, Mapping) and isinstance(contact.get("phone"), str):
+                path = f"contacts[{place}].phone"
+                of = [one for one in known.contacts if one.name == contact.get("name", "")]
+                # Of this name; where the name was changed too, of this place.
+                numbers = [one.phone for one in (*of, *known.contacts[place : place + 1])]
+                contacts.append({**contact, "phone": _real(path, contact["phone"], numbers)})
+            else:
+                contacts.append(contact)
+        given["contacts"] = contacts
+    return given
+
+
+def _real(path: str, phone: str, numbers: list[str]) -> str:
+    if STARS not in phone:
+        return phone
+    for number in numbers:
+        if number and masked(number) == phone:
+            return number
+    raise wrong(path, "is masked: ask for it first (unmask=phone)")

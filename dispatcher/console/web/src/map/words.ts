@@ -1,0 +1,41 @@
+/** The words of this room, in Chinese and English: the same keys in both. */
+
+export const zh = {
+  label: "地图：{name}的家和已派的站点",
+  someone: "呼叫人",
+  list: "地图上的站点",
+  home: "家",
+  noHome: "没有家的坐标，地图画不出来；请按地址找。",
+  noOffers: "还没有派给任何站点",
+  noPlace: "站点没有坐标",
+  holder: "受理方",
+  circle: "虚线圈：{travel} 15 分钟可达（约 {km} 公里）",
+  travel: { walk: "步行", e_bike: "电动车", car: "汽车" },
+  way: { n: "正北", ne: "东北", e: "正东", se: "东南", s: "正南", sw: "西南", w: "正西", nw: "西北" },
+  drawn: "示意图：社区边界按站点位置推算，不是行政界线。",
+  failed: "底图读不到，改用示意图。",
+  fit: "看全图",
+  zoomIn: "放大",
+  zoomOut: "缩小",
+  scale: "比例尺",
+};
+
+export const en: typeof zh = {
+  label: "Map: the home of {name} and the stations asked",
+  someone: "the caller",
+  list: "Stations on the map",
+  home: "Home",
+  noHome: "The home has no coordinates, so there is no map; please go by the address.",
+  noOffers: "No station has been asked yet",
+  noPlace: "the station has no coordinates",
+  holder: "has it",
+  circle: "Dashed circle: 15 minutes by {travel} (about {km} km)",
+  travel: { walk: "foot", e_bike: "e-bike", car: "car" },
+  way: { n: "north", ne: "north-east", e: "east", se: "south-east", s: "south", sw: "south-west", w: "west", nw: "north-west" },
+  drawn: "A sketch: borders are guessed from where the stations are.",
+  failed: "The base map cannot be read; a sketch instead.",
+  fit: "Show all",
+  zoomIn: "Zoom in",
+  zoomOut: "Zoom out",
+  scale: "Scale",
+};

@@ -1,0 +1,142 @@
+/** The sections of the register: what of an item is shown in its list, what it can be found by, and the fields of its form. */
+
+import { register } from "../live/register";
+import type { IconName } from "../parts/icons";
+import { word } from "../words";
+import { masked, type Searched } from "./search";
+import type { AreaItem, DeviceItem, Draft, ResidentItem, StaffItem, StationItem, WebhookItem } from "./shapes";
+
+export type FieldKind = "text" | "lines" | "phone" | "number" | "choice" | "area" | "station" | "resident" | "place" | "hours" | "onCall" | "closed" | "contacts" | "keys" | "events" | "secret";
+
+export interface Field {
+  name: string;
+  kind: FieldKind;
+  needed?: boolean;
+  /** Of a choice: its codes, and the room of the words they have. */
+  codes?: readonly string[];
+  room?: string;
+  /** Below `register.hint`. */
+  hint?: string;
+  half?: boolean;
+}
+
+export interface Row {
+  title: string;
+  sub: string;
+  meta: string;
+  icon: IconName;
+}
+
+export interface Section<T> {
+  id: string;
+  idName: "id" | "code";
+  prefix: string;
+  fields: Field[];
+  row: (item: T) => Row;
+  searched: (item: T) => Searched;
+  blank: () => Draft;
+}
+
+export const LANGUAGES = ["zh-CN", "yue", "en", "ug", "bo", "mn"] as const;
+export const ROLES = ["admin", "district", "street", "community", "station", "grid", "volunteer"] as const;
+export const FAMILIES = ["native", "zigbee2mqtt", "rf433_hub", "rtl_433", "rflink", "yj_line", "sia_dc09", "scaip", "espa444", "chirpstack", "ttn", "gt06", "jt808", "h02", "watch_3g", "onenet", "ctwing", "cti", "shelly", "flic", "http_button"] as const;
+
+const text = (value: string | undefined): string => value ?? "";
+const joined = (...parts: (string | undefined)[]): string => parts.filter((one) => one !== undefined && one !== "").join(" · ");
+
+export const residents: Section<ResidentItem> = {
+  id: "residents", idName: "id", prefix: "r",
+  fields: [
+    { name: "id", kind: "text", needed: true, hint: "id", half: true },
+    { name: "name", kind: "text", needed: true, half: true },
+    { name: "phone", kind: "phone", half: true },
+    { name: "birth_year", kind: "number", half: true, hint: "year" },
+    { name: "address", kind: "text" },
+    { name: "area", kind: "area", half: true },
+    { name: "language", kind: "choice", codes: LANGUAGES, room: "tongue", half: true },
+    { name: "location", kind: "place", hint: "place" },
+    { name: "notes", kind: "lines", hint: "notes" },
+    { name: "contacts", kind: "contacts" },
+  ],
+  row: (one) => ({ title: text(one.name) || one.id, sub: text(one.address) || register.areaPath(one.area ?? null), meta: masked(text(one.phone)), icon: "person" }),
+  searched: (one) => ({ id: one.id, name: text(one.name), phones: [one.phone, ...(one.contacts ?? []).map((contact) => contact.phone)], rest: [one.address, register.areaPath(one.area ?? null), one.notes] }),
+  blank: () => ({ language: "zh-CN", contacts: [] }),
+};
+
+export const stations: Section<StationItem> = {
+  id: "stations", idName: "id", prefix: "st",
+  fields: [
+    { name: "id", kind: "text", needed: true, hint: "id", half: true },
+    { name: "name", kind: "text", needed: true, half: true },
+    { name: "kind", kind: "choice", needed: true, codes: ["care_station", "day_care", "street_centre", "district_desk"], room: "stationKind", half: true },
+    { name: "phone", kind: "phone", half: true },
+    { name: "area", kind: "area", half: true },
+    { name: "travel", kind: "choice", codes: ["walk", "e_bike", "car"], room: "map.travel", half: true },
+    { name: "capacity", kind: "number", half: true, hint: "capacity" },
+    { name: "location", kind: "place", hint: "place" },
+    { name: "hours", kind: "hours" },
+    { name: "on_call", kind: "onCall", hint: "onCall" },
+    { name: "closed", kind: "closed", hint: "closed" },
+  ],
+  row: (one) => ({ title: text(one.name) || one.id, sub: joined(word("stationKind", one.kind), register.areaPath(one.area ?? null)), meta: masked(text(one.phone)), icon: one.closed === undefined ? "house" : "warn" }),
+  searched: (one) => ({ id: one.id, name: text(one.name), phones: [one.phone, one.on_call?.phone], rest: [register.areaPath(one.area ?? null), word("stationKind", one.kind)] }),
+  blank: () => ({ kind: "care_station", travel: "walk", hours: "always" }),
+};
+
+export const devices: Section<DeviceItem> = {
+  id: "devices", idName: "id", prefix: "btn",
+  fields: [
+    { name: "id", kind: "text", needed: true, hint: "id", half: true },
+    { name: "family", kind: "choice", codes: FAMILIES, room: "", half: true },
+    { name: "resident", kind: "resident", hint: "deviceResident" },
+    { name: "name", kind: "text", half: true, hint: "deviceName" },
+    { name: "address", kind: "text", half: true, hint: "deviceAddress" },
+    { name: "heartbeat", kind: "number", half: true, hint: "heartbeat" },
+    { name: "keys", kind: "keys", hint: "keys" },
+  ],
+  row: (one) => ({ title: text(one.name) || one.id, sub: joined(text(one.name) === "" ? "" : one.id, one.family, one.resident), meta: one.resident === undefined ? word("register", "noResident") : "", icon: "bell" }),
+  searched: (one) => ({ id: one.id, name: text(one.name), phones: [], rest: [one.resident, one.family, one.address] }),
+  blank: () => ({ family: "native", heartbeat: 900 }),
+};
+
+export const staff: Section<StaffItem> = {
+  id: "staff", idName: "id", prefix: "s",
+  fields: [
+    { name: "id", kind: "text", needed: true, hint: "login", half: true },
+    { name: "name", kind: "text", needed: true, half: true },
+    { name: "phone", kind: "phone", half: true },
+    { name: "role", kind: "choice", needed: true, codes: ROLES, room: "role", half: true },
+    { name: "station", kind: "station", half: true },
+    { name: "area", kind: "area", half: true },
+  ],
+  row: (one) => ({ title: text(one.name) || one.id, sub: joined(word("role", one.role), one.station === undefined ? register.areaPath(one.area ?? null) : register.stationName(one.station)), meta: masked(text(one.phone)), icon: "person" }),
+  searched: (one) => ({ id: one.id, name: text(one.name), phones: [one.phone], rest: [word("role", one.role), one.station === undefined ? "" : register.stationName(one.station), register.areaPath(one.area ?? null)] }),
+  blank: () => ({ role: "station" }),
+};
+
+export const areas: Section<AreaItem> = {
+  id: "areas", idName: "code", prefix: "",
+  fields: [
+    { name: "code", kind: "text", needed: true, hint: "code", half: true },
+    { name: "name", kind: "text", needed: true, half: true },
+    { name: "kind", kind: "choice", needed: true, codes: ["street", "community", "grid"], room: "register.areaKind", half: true },
+    { name: "parent", kind: "area", half: true },
+  ],
+  row: (one) => ({ title: text(one.name) || one.code, sub: joined(word("register.areaKind", one.kind), register.areaPath(one.parent ?? null)), meta: one.code, icon: "map" }),
+  searched: (one) => ({ id: one.code, name: text(one.name), phones: [], rest: [register.areaPath(one.parent ?? null)] }),
+  blank: () => ({ kind: "community" }),
+};
+
+export const webhooks: Section<WebhookItem> = {
+  id: "webhooks", idName: "id", prefix: "wh",
+  fields: [
+    { name: "id", kind: "text", needed: true, hint: "id", half: true },
+    { name: "area", kind: "area", half: true },
+    { name: "url", kind: "text", needed: true, hint: "url" },
+    { name: "secret", kind: "secret", hint: "secret" },
+    { name: "events", kind: "events", hint: "events" },
+  ],
+  row: (one) => ({ title: one.id, sub: one.url, meta: "", icon: "sent" }),
+  searched: (one) => ({ id: one.id, name: one.id, phones: [], rest: [one.url, register.areaPath(one.area ?? null)] }),
+  blank: () => ({ events: ["call.*"] }),
+};

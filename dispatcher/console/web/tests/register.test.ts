@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+
+import type { Problem } from "../src/api/problem";
+import { firstOf, wrongFrom, wrongIn } from "../src/register/checks";
+import { datesOf, isDate } from "../src/register/dates";
+import { draftOf, newId, numberOf, pairOf, same, sent } from "../src/register/draft";
+import { errorAt } from "../src/register/errors";
+import { hoursFaults, isSpan, spansOf, weekOf } from "../src/register/hours";
+import { initialsOf } from "../src/register/pinyin";
+import { policyFaults, sentences, spanOf } from "../src/register/policy";
+import { entryOf, found, masked } from "../src/register/search";
+import type { PolicyItem } from "../src/register/shapes";
+import { strangerFaults } from "../src/register/stranger";
+import { en, zh } from "../src/register/words";
+
+describe("pinyin initials", () => {
+  it.each([["王瑞兰", "wrl"], ["李秀英", "lxy"], ["张伟", "zw"], ["欧阳修", "oyx"], ["额尔敦", "eed"], ["曾国藩", "zgf"], ["单田芳", "stf"], ["Anna 李", "annal"]])("%s is %s", (name, typed) => {
+    expect(initialsOf(name)).toContain(typed);
+  });
+
+  it("knows both readings of a name that has two, and none of a name that is none", () => {
+    expect(initialsOf("乐嘉")).toEqual(["yj", "lj"]);
+    expect(initialsOf("☎")).toEqual([]);
+  });
+});
+
+describe("finding somebody", () => {
+  const people = [
+    { id: "r-1", name: "王瑞兰", phone: "+99918178173286", address: "五一路街道碾上社区701室" },
+    { id: "r-2", name: "吴瑞兰", phone: "138 0000 1111", address: "丁庄街道李庄社区" },
+    { id: "r-3", name: "王芳", phone: "", address: "文峰街道" },
+  ];
+  const entries = people.map((one) => entryOf(one, { id: one.id, name: one.name, phones: [one.phone], rest: [one.address] }));
+  const names = (query: string): string[] => found(entries, query).map((one) => one.id);
+
+  it("gives everybody in their order where nothing is asked", () => {
+    expect(names("  ")).toEqual(["r-1", "r-2", "r-3"]);
+  });
+
+  it.each([["wrl", ["r-1", "r-2"]], ["王", ["r-1", "r-3"]], ["瑞兰", ["r-1", "r-2"]], ["3286", ["r-1"]], ["1380000", ["r-2"]], ["李庄", ["r-2"]], ["r-3", ["r-3"]], ["ＷＲＬ", ["r-1", "r-2"]], ["王 五一路", ["r-1"]], ["zzz", []], ["32", []]])("%s finds %j", (query, wanted) => {
+    expect(names(query)).toEqual(wanted);
+  });
+
+  it("puts the whole initials before those that only begin so", () => {
+    expect(names("wf")[0]).toBe("r-3");
+  });
+
+  it("masks a number so that two can be told apart and none can be rung", () => {
+    expect(masked("+99918178173286")).toBe("+99****3286");
+    expect(masked("110")).toBe("***");
+    expect(masked("")).toBe("");
+  });
+});
+
+const paths = (section: string, draft: Record<string, unknown>): string[] => wrongIn(section, draft, 2026).map((one) => `${one.path} ${one.word}`);
+
+describe("what is wrong with a draft", () => {
+  const good = { id: "r-1", name: "王瑞兰", phone: "+86 138-0000-1111", birth_year: 1941, address: "五一路\u3000701室", notes: "门锁 1234\n听力不好", location: { lat: 34, lon: 113.8 } };
+
+  it("has nothing against a good one", () => {
+    expect(paths("residents", good)).toEqual([]);
+  });
+
+  it.each([
+    ["name markup", { name: "<script>alert(1)</script>" }],
+    ["name tooLong", { name: "王".repeat(500) }],
+    ["name needed", { name: "   " }],
+    ["name noName", { name: "??" }],
+    ["name control", { name: "王\u0000" }],
+    ["name needed", { name: "" }],
+    ["phone phone", { phone: "call me" }],
+    ["phone phone", { phone: "12" }],
+    ["phone phone", { phone: "1".repeat(40) }],
+    ["address markup", { address: "<img src=x onerror=alert(1)>" }],
+    ["address tooLong", { address: "长".repeat(501) }],
+    ["notes tooLong", { notes: "长".repeat(4001) }],
+    ["birth_year between", { birth_year: "十九" }],
+    ["birth_year between", { birth_year: 2199 }],
+    ["location.lat between", { location: { lat: 91, lon: 1 } }],
+    ["location.lon bothDegrees", { location: { lat: 1 } }],
+    ["contacts[1].name markup", { contacts: [{ name: "女儿" }, { name: "<b>", phone: "x" }] }],
+    ["id id", { id: "王 1" }],
+  ])("%s", (wanted, change) => {
+    expect(paths("residents", { ...good, ...change })).toContain(wanted);
+  });
+
+  it("counts characters as people do, not as machines", () => {
+    expect(paths("residents", { ...good, name: `王${"🙂".repeat(199)}` })).toEqual([]);
+  });
+
+  it("looks at hours, on call and closing of a station", () => {
+    expect(paths("stations", { id: "st", name: "站", kind: "day_care", hours: { mon: ["08:00-12:00", "nonsense"] }, on_call: { hours: { tue: ["25:00-26:00"] }, phone: "?" }, closed: { reason: "x".repeat(201) } }))
+      .toEqual(["hours.mon[1] span", "on_call.hours.tue[0] span", "on_call.phone phone", "closed.reason tooLong"]);
+  });
+
+  it("wants an address of a webhook that is one", () => {
+    const hook = { id: "wh", events: ["call.*"] };
+    expect(paths("webhooks", { ...hook, url: "javascript:alert(1)" })).toEqual(["url url"]);
+    expect(paths("webhooks", { ...hook, url: "http://exa mple" })).toEqual(["url url"]);
+    expect(paths("webhooks", { ...hook, url: "https://example.com/hook?x=1" })).toEqual([]);
+  });
+
+  it("needs one thing of a stranger, whatever it is, and looks at the rest", () => {
+    const nobody = { name: "", phone: " ", address: "", area: "" };
+    expect(strangerFaults(nobody)).toEqual([{ path: "name", word: "some" }]);
+    expect(strangerFaults({ ...nobody, area: "411002001" })).toEqual([]);
+    expect(strangerFaults({ ...nobody, phone: "<b>" }).map((one) => one.path)).toEqual(["phone"]);
+  });
+});
+
+describe("what the server found wrong", () => {
+  const problem = (more: Partial<Problem>): Problem => ({ fault: "wrong", status: 400, detail: "", ...more });
+
+  it("is told beside each field, in our words", () => {
+    const wrong = wrongFrom(problem({ errors: [{ path: "hours.mon[0]", error: "25:00 is no time of day" }, { path: "name", error: "is longer than 200 characters" }, { path: "area", error: "'x' is not in areas" }, { path: "odd", error: "is purple" }] }));
+    expect(wrong.map((one) => `${one.path} ${one.word}`)).toEqual(["hours.mon[0] span", "name tooLong", "area unknownRef", "odd other"]);
+    expect(wrong[1]!.values).toMatchObject({ n: "200" });
+    expect(wrong[3]!.said).toBe("is purple");
+  });
+
+  it("is found in a single field too, and nowhere where none is named", () => {
+    expect(wrongFrom(problem({ field: "contacts[0].on[1]", detail: "contacts[0].on[1]: 'x' is none of opened" }))).toEqual([{ path: "contacts[0].on[1]", word: "other", said: "'x' is none of opened" }]);
+    expect(wrongFrom(problem({ detail: "the desk is away" }))).toEqual([]);
+  });
+
+  it("has words for every code, in both languages", () => {
+    const words = new Set(Object.keys(zh.wrong));
+    for (const said of ["is longer than 5 characters", "must be 1 to 64 of A-Z", "is no language such as", "must be a year between 1 and 2", "x is of another district", "lies in itself", "is already the device", "is empty", "is earlier than the step before it", "must be more than 0 seconds and at most 10 years", "is no fact such as", "secret must begin with whsec_", "is no device family", "is no date such as", "Expected `int`"]) {
+      expect(words).toContain(wrongFrom(problem({ field: "f", detail: said }))[0]!.word);
+    }
+    expect(Object.keys(en.wrong)).toEqual(Object.keys(zh.wrong));
+  });
+
+  it("shows a field its own error, or one of its parts where those have no place", () => {
+    const errors = firstOf([{ path: "events[3]", word: "event" }, { path: "events[3]", word: "other" }]);
+    expect(errorAt(errors, "events", false)).toBe("");
+    expect(errorAt(errors, "events", true)).toBe(zh.wrong.event);
+    expect(errorAt(errors, "event", true)).toBe("");
+  });
+});
+
+describe("opening hours", () => {
+  it("reads what input methods and people write", () => {
+    expect(spansOf("8:00～12:00、14：00 - 18:00")).toEqual(["08:00-12:00", "14:00-18:00"]);
+    expect(spansOf("20:00至08:00")).toEqual(["20:00-08:00"]);
+    expect(spansOf("  ")).toEqual([]);
+  });
+
+  it("knows a span, over midnight and to its end too", () => {
+    expect(["08:00-12:00", "20:00-08:00", "00:00-24:00"].every(isSpan)).toBe(true);
+    expect(["24:00-25:00", "8-12", "08:00-08:00", "12:60-13:00", ""].some(isSpan)).toBe(false);
+    expect(hoursFaults("always")).toEqual([]);
+    expect(hoursFaults({ sun: ["x"] })).toEqual(["sun[0]"]);
+  });
+
+  it("puts days that are alike together", () => {
+    const work = ["08:00-20:00"];
+    expect(weekOf({ mon: work, tue: work, wed: work, thu: work, fri: work, sat: ["09:00-12:00"] })).toEqual([{ from: "mon", to: "fri", spans: work }, { from: "sat", to: "sat", spans: ["09:00-12:00"] }, { from: "sun", to: "sun", spans: [] }]);
+  });
+});
+
+describe("a draft", () => {
+  it("is sent without what is empty, but closed and on call mean something while empty", () => {
+    expect(sent({ id: " st ", name: "", capacity: 0, closed: {}, on_call: { hours: "always" }, location: {}, contacts: [{ name: "" }, { name: " 女儿 ", on: [] }], hours: { mon: [] } }))
+      .toEqual({ id: "st", capacity: 0, closed: {}, on_call: { hours: "always" }, contacts: [{ name: "女儿" }], hours: { mon: [] } });
+  });
+
+  it("is the same as before whatever the order, and another after a change", () => {
+    expect(same({ a: 1, b: { c: 2, d: 3 } }, { b: { d: 3, c: 2 }, a: 1, e: "" })).toBe(true);
+    expect(same({ a: 1 }, { a: 2 })).toBe(false);
+    const item = { list: [1] };
+    (draftOf(item)["list"] as number[]).push(2);
+    expect(item.list).toEqual([1]);
+  });
+
+  it("takes numbers as they are typed, and leaves nonsense to be found", () => {
+    expect([numberOf("１９４１"), numberOf(" 5 "), numberOf(""), numberOf("abc"), numberOf("1e400")]).toEqual([1941, 5, "", "abc", "1e400"]);
+  });
+
+  it("takes pasted coordinates, also with the longitude first", () => {
+    expect(pairOf("34.0208, 113.8328")).toEqual([34.0208, 113.8328]);
+    expect(pairOf("113.8328，34.0208")).toEqual([34.0208, 113.8328]);
+    expect(pairOf("34.0208")).toBeNull();
+  });
+
+  it("proposes an id that the register takes", () => {
+    expect(newId("r", 1_795_000_000_000)).toMatch(/^r-[a-z0-9]+$/);
+    expect(newId("", 1)).toBe("");
+  });
+});
+
+describe("holidays", () => {
+  it("reads dates as they are written, each once and in order", () => {
+    expect(datesOf("2026年10月1日\n2026/1/1, 2026-10-01")).toEqual(["2026-01-01", "2026-10-01"]);
+    expect(["2026-02-29", "2026-13-01", "x", "2028-02-29"].map(isDate)).toEqual([false, false, false, true]);
+  });
+});
+
+describe("a policy in plain words", () => {
+  const policy: PolicyItem = { key: "emergency", steps: [{ after: 0, to: "nearest" }, { after: 60, to: "next" }, { after: 180, to: "everyone" }], repeat: 60, en_route_within: 120, repress_within: 60, arrive_goal: 900, arrive_limit: null, close_within: 14_400, silent: "" };
+  const say = (span: { n: number; unit: string }): string => `${span.n} ${span.unit}`;
+
+  it("tells each step, the repeats and only the limits there are", () => {
+    expect(sentences(policy, say).map((one) => [one.word, one.values["t"] ?? "", one.to ?? ""])).toEqual([
+      ["atOnce", "0 s", "nearest"], ["after", "60 s", "next"], ["after", "3 min", "everyone"], ["repeat", "60 s", ""], ["enRoute", "2 min", ""], ["repress", "60 s", ""], ["goal", "15 min", ""], ["close", "4 h", ""],
+    ]);
+  });
+
+  it("has words for every sentence and every target", () => {
+    for (const one of sentences({ ...policy, steps: [{ after: 5, to: "contacts" }], arrive_limit: 1, silent: "21:00-07:00" }, say)) expect(Object.keys(zh.preview)).toContain(one.word);
+    expect(Object.keys(zh.asks).sort()).toEqual(["contacts", "district", "everyone", "nearest", "next", "next_tier", "volunteers"]);
+  });
+
+  it("finds what would never ask anybody, or ask in the wrong order", () => {
+    expect(policyFaults({ ...policy, steps: [] })).toEqual([{ path: "steps", word: "oneStep" }]);
+    expect(policyFaults({ ...policy, steps: [{ after: 60, to: "next" }, { after: 5, to: "next" }], repeat: NaN, silent: "at night" }).map((one) => `${one.path} ${one.word}`)).toEqual(["steps[1].after earlier", "repeat seconds", "silent span"]);
+    expect(policyFaults(policy)).toEqual([]);
+  });
+
+  it("speaks of seconds, minutes and hours as people do", () => {
+    expect([90, 600, 5400, 14_400].map((seconds) => say(spanOf(seconds)))).toEqual(["90 s", "10 min", "90 min", "4 h"]);
+  });
+});
