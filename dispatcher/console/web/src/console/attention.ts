@@ -150,8 +150,10 @@ function announce(fact: string, id: string, fresh: boolean): void {
 export function startAttention(): void {
   watch(() => (onShift.value ? ringingNow.value.sound : null), (sound) => { player.want(sound); }, { immediate: true });
   watch(() => ringingNow.value.calls, (calls, before) => {
-    for (const id of calls) if (!before.includes(id)) notice(id);
-    for (const [id, shown] of notices) if (!calls.includes(id)) shown.close();
+    const known = new Set(before);
+    for (const id of calls) if (!known.has(id)) notice(id);
+    const now = new Set(calls);
+    for (const [id, shown] of notices) if (!now.has(id)) shown.close();
   });
   watch(waitingCounts, (now, then) => {
     if (now.emergencies !== then.emergencies || now.all !== then.all) favicon();

@@ -132,7 +132,7 @@ export const zh = {
   wrong: {
     tooLong: "太长：最多 {n} 个字", control: "里面有看不见的控制字符，请重新输入", markup: "不能有 < 或 > 符号", noName: "至少要有一个字", phone: "不像电话号码：只用数字、空格、横线，可以 + 开头", needed: "这一项要填", id: "只能用字母、数字和 . _ : -，最多 64 个",
     between: "应在 {low} 到 {high} 之间", bothDegrees: "经纬度要一起填", span: "写成 08:00-12:00 的样子", url: "写成 https:// 开头的网址", unknownRef: "登记里没有这一条", language: "没有这种语言", year: "写四位年份", degrees: "应在 -{n} 到 {n} 度之间", otherDistrict: "已被别的区使用",
-    itself: "不能是它自己", taken: "已经有了", earlier: "不能比上一级早", seconds: "写大于 0 的秒数", event: "没有这种事件", secret: "写成 whsec_ 开头的密钥", family: "没有这种设备", date: "写成 2026-10-01 的样子", shape: "填得不对", other: "不对：{said}", oneStep: "至少要有一级", pickResident: "请从列表里选一位", some: "至少填一项", exists: "这个编号已经有了",
+    itself: "不能是它自己", taken: "已经有了", earlier: "不能比上一级早", seconds: "写大于 0 的秒数", event: "没有这种事件", secret: "写成 whsec_ 开头的密钥", family: "没有这种设备", date: "写成 2026-10-01 的样子", dates: "不是日期：{which}。写成 2026-10-01 的样子", shape: "填得不对", other: "不对：{said}", oneStep: "至少要有一级", pickResident: "请从列表里选一位", some: "至少填一项", exists: "这个编号已经有了",
   },
 };
 
@@ -268,6 +268,6 @@ export const en: typeof zh = {
   wrong: {
     tooLong: "Too long: {n} characters at most", control: "There are control characters in it; please type it again", markup: "It may not hold < or >", noName: "It needs a letter or a digit", phone: "No telephone number: digits, spaces and dashes, with + in front if need be", needed: "This is needed", id: "Letters, digits and . _ : - only, 64 at most",
     between: "Must be from {low} to {high}", bothDegrees: "Latitude and longitude go together", span: "Write it as 08:00-12:00", url: "Write an address that begins with https://", unknownRef: "It is not in the register", language: "No such language", year: "Four digits of a year", degrees: "Must be from -{n} to {n} degrees", otherDistrict: "Another district has it",
-    itself: "It cannot be itself", taken: "It is there already", earlier: "Not earlier than the step before", seconds: "Seconds, more than 0", event: "No such event", secret: "A secret that begins with whsec_", family: "No such family", date: "Write it as 2026-10-01", shape: "It is not right", other: "Wrong: {said}", oneStep: "At least one step", pickResident: "Please choose one of the list", some: "At least one of them", exists: "This id is there already",
+    itself: "It cannot be itself", taken: "It is there already", earlier: "Not earlier than the step before", seconds: "Seconds, more than 0", event: "No such event", secret: "A secret that begins with whsec_", family: "No such family", date: "Write it as 2026-10-01", dates: "No date: {which}. Write it as 2026-10-01", shape: "It is not right", other: "Wrong: {said}", oneStep: "At least one step", pickResident: "Please choose one of the list", some: "At least one of them", exists: "This id is there already",
   },
 };
