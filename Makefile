@@ -35,7 +35,7 @@ install-dev:
 
 .PHONY: test
 test: install-dev ## install what testing needs too, then every test (ARGS="-k word" for some)
-	@.venv/bin/python -m pytest $(ARGS)
+	@$(if $(strip $(ARGS)),.venv/bin/python -m pytest $(ARGS),config/setup/tests.sh)
 
 .PHONY: check
 check: ## format, lint, strict types, import rules, generated documents up to date

@@ -545,15 +545,15 @@ def big(residents: int = 20_000, extra_devices: int = 2_000) -> dict[str, Any]:
 def test_a_whole_town_is_quick():
     content = big()
     raw = json.dumps(content).encode()
-    started = time.perf_counter()
+    started = time.process_time()
     file, problems = check(raw)
-    fine_seconds = time.perf_counter() - started
+    fine_seconds = time.process_time() - started
     assert problems == []
     assert file is not None
     content["residents"][19_999]["name"] = 7
     content["devices"][3]["heartbeat"] = -1
     raw = json.dumps(content).encode()
-    started = time.perf_counter()
+    started = time.process_time()
     assert set(errors(raw)) == {"residents[19999].name", "devices[3].heartbeat"}
-    wrong_seconds = time.perf_counter() - started
+    wrong_seconds = time.process_time() - started
     assert max(fine_seconds, wrong_seconds) < 2.5
