@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -147,13 +147,12 @@ class Post:
         self._group: asyncio.TaskGroup | None = None
         self._lanes: dict[str, deque[_Hand]] = {}
         self._endpoints: dict[str, _Endpoint] = {}
-        self._more: set[str] = set()  #: lanes that got another message in the table while it was being read
+        self._more: set[str] = set()  #: lanes in hand that got another message in the table
         self._done: list[tuple[Message, dict[str, Any]]] = []
         self._look_us = 0
         self._wake = asyncio.Event()
         self.faults = 0  #: turns and tries that failed inside: each is a bug
         self._idle = asyncio.Event()
-        self.on_fate: Callable[[str, str, float], None] = lambda _channel, _fate, _seconds: None
 
     async def open(self) -> None:
         """Whatever a dead process had in hand is free again; what waits stands in the table. Raises StoreUnavailable."""
@@ -174,7 +173,8 @@ class Post:
                 continue  # not before the morning: the table has it until then
             if self._group is None or endpoint.ill or endpoint.waits(lane) or endpoint.in_hand >= HAND_MAX:
                 endpoint.leave(lane)
-                self._more.add(lane)
+                if lane in self._lanes:
+                    self._more.add(lane)
                 continue
             message = rows.handed(row)
             self._take(endpoint, lane, [(message, by_seq.get((message.district, message.fact_seq)))])
@@ -273,6 +273,7 @@ class Post:
                 endpoint.leave(lane)
             endpoint.in_hand -= len(queue)
             del self._lanes[lane]
+            self._more.discard(lane)
             endpoint.running -= 1
             self._idle.set()
             self._start(endpoint)
@@ -305,12 +306,11 @@ class Post:
 
     async def _see_clear(self, endpoint: _Endpoint) -> None:
         """Once only few lanes wait, they are known by name, and all others go out at once again."""
-        waiting = {
-            str(lane) for (lane,) in await self._store.read(rows.WAITING_LANES, {"b_endpoint": endpoint.name})
-        }
-        if len(waiting) < rows.LANES_MAX:
+        endpoint.waiting.clear()  # what is left while the table is being read comes back into it
+        found = await self._store.read(rows.WAITING_LANES, {"b_endpoint": endpoint.name})
+        if len(found) < rows.LANES_MAX and not endpoint.ill:
             endpoint.tabled = False
-            endpoint.waiting = waiting | self._more
+            endpoint.waiting |= {str(lane) for (lane,) in found}
 
     async def _claimed(self, found: Sequence[Row]) -> list[Message]:
         messages = [rows.message_of(row) for row in found]
@@ -408,7 +408,6 @@ class Post:
     def _end(self, message: Message, fate: Fate, tries: int, outcome: Outcome) -> None:
         now_us = self._clock.now_us()
         self._done.append((message, rows.end(message, fate, tries, outcome, now_us)))
-        self.on_fate(message.channel, fate.value, (now_us - message.at_us) / 1e6)
         if len(self._done) >= DONE_MAX or len(self._done) == 1:
             self._wake.set()
 

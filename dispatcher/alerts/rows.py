@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, bindparam, exists, func, null, select, update
+from sqlalchemy import bindparam, exists, null, select, update
 
 from dispatcher.alerts.outcome import Outcome
 from dispatcher.core.alert import Fate, Kind
@@ -125,10 +125,9 @@ LATER = Prepared(
 #: What stands behind one that has to wait waits as long: else every look would find it due and blocked.
 BEHIND = Prepared(
     update(alerts)
-    .where(and_(_queued, alerts.c.lane == bindparam("b_lane")), alerts.c.due_us < bindparam("b_until_us"))
+    .where(_queued, alerts.c.lane == bindparam("b_lane"), alerts.c.due_us < bindparam("b_until_us"))
     .values(due_us=bindparam("b_until_us"))
 )
-WAITING = select(func.count(), func.min(alerts.c.at_us)).where(_queued)
 TOLD_LATELY = select(alerts.c.target, alerts.c.last_us).where(
     alerts.c.at_us > bindparam("b_since_us"),
     alerts.c.last_us > bindparam("b_since_us"),

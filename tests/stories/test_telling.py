@@ -188,6 +188,7 @@ async def test_after_a_day_it_is_given_up_and_said(town):
     assert {fate for _, _, fate in await office.fates()} == {"failed"}
     assert len(town.told("alert.failed")) == 4
     assert len(office.tries) < 400
+    assert not office.post._more, "nothing is remembered of lanes that are in nobody's hands"
     quiet_town(town)
 
 
