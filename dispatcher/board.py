@@ -48,6 +48,14 @@ class CallFilter:
     past_codes: Sequence[str] | None = None
 
 
+async def texts_of(store: Store, wanted: set[str]) -> dict[str, str]:
+    """What people wrote, by id. Raises StoreUnavailable."""
+    if not wanted:
+        return {}
+    rows = await store.read(select(texts.c.id, texts.c.body).where(texts.c.id.in_(sorted(wanted))))
+    return {str(text_id): str(body) for text_id, body in rows}
+
+
 class Board:
     """Calls, as committed."""
 
@@ -140,10 +148,7 @@ class Board:
 
     async def texts(self, wanted: set[str]) -> dict[str, str]:
         """What people wrote, by id."""
-        if not wanted:
-            return {}
-        rows = await self._store.read(select(texts.c.id, texts.c.body).where(texts.c.id.in_(sorted(wanted))))
-        return {str(text_id): str(body) for text_id, body in rows}
+        return await texts_of(self._store, wanted)
 
     def _roll(self, call: Call) -> Roll | None:
         return self._rolls.by_code.get(call.district)

@@ -368,7 +368,7 @@ class Desk:
                 call = batch.page.call(fate.call) or await self._board.get(fate.call)
             draft = self._draft(batch, roll, call, cause)
             if (fact := fate_of(fate)) is not None and (call is not None or fate.call is None):
-                draft.tell(fact)
+                draft.add(fact) if call is not None else draft.aside(fact, device=None)
             self._take(batch, draft)
 
     def _decide_call(

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, or_, select
 
+from dispatcher.board import texts_of
 from dispatcher.desk_reports import FaultBody
 from dispatcher.store import Row, Store
-from dispatcher.tables import faults, texts
+from dispatcher.tables import faults
 from dispatcher.view import when
 
 _NAMES = (
@@ -108,11 +109,7 @@ class FaultBoard:
 
     async def notes(self, rows: Sequence[FaultRow]) -> dict[str, str]:
         """What people wrote when they ended them, by the id of the text."""
-        wanted = sorted({row.body.text for row in rows if row.body.text})
-        if not wanted:
-            return {}
-        found = await self._store.read(select(texts.c.id, texts.c.body).where(texts.c.id.in_(wanted)))
-        return {str(text_id): str(body) for text_id, body in found}
+        return await texts_of(self._store, {row.body.text for row in rows if row.body.text})
 
 
 def view_fault(row: FaultRow, *, resident: str | None, note: str | None) -> dict[str, Any]:

@@ -87,11 +87,6 @@ class FeedEvent:
         return msgspec.json.encode({"type": self.name, "timestamp": body["at"], "data": data})
 
     @property
-    def texts(self) -> Mapping[str, str]:
-        """What people wrote that belongs to it."""
-        return self._texts
-
-    @property
     def place(self) -> Place | None:
         """Where the call is, when the register does not say."""
         return self._place

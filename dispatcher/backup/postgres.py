@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,28 @@ _TABLES = tuple(metadata.sorted_tables)
 async def take(place: Postgres, file: Path, now_us: int, *, force: bool = False) -> Taken:
     """Back up a PostgreSQL database. Raises BackupError."""
     with Part(file, force=force) as part:
-        try:
-            connection = await connect_to(place, command_seconds=None)
-        except Exception as error:
-            raise _away(place, error) from error
-        try:
-            # One snapshot for all tables, and nobody waits for a reader.
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                await _copy(connection, part, place)
-        except asyncpg.PostgresError as error:
-            raise _away(place, error) from error
-        finally:
-            await connection.close(timeout=5)
+        # One snapshot for all tables, and nobody waits for a reader.
+        async with (
+            _connected(place) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await _copy(connection, part, place)
         return part.keep(now_us)
+
+
+@asynccontextmanager
+async def _connected(place: Postgres, *also: type[Exception]) -> AsyncIterator[Connection]:
+    """A connection for as long as a copy takes. Raises BackupError where the server, or `also` what, gets in the way."""
+    try:
+        connection = await connect_to(place, command_seconds=None)
+    except Exception as error:
+        raise _away(place, error) from error
+    try:
+        yield connection
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, *also) as error:
+        raise _away(place, error) from error
+    finally:
+        await connection.close(timeout=5)
 
 
 async def _copy(connection: Connection, part: Part, place: Postgres) -> None:
@@ -77,12 +87,8 @@ async def loss(place: Postgres, prepared: Prepared) -> Loss:
     """What would be gone from the present database. Raises BackupError."""
     calls = metadata.tables["calls"]
     journal = metadata.tables["journal"]
-    try:
-        connection = await connect_to(place, command_seconds=None)
-    except Exception as error:
-        raise _away(place, error) from error
-    try:
-        with contextlib.closing(connect(prepared.path)) as backup:
+    with contextlib.closing(connect(prepared.path)) as backup:
+        async with _connected(place) as connection:
             gone = 0
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 cursor = await connection.cursor(_sql(select(calls.c.id)))
@@ -101,10 +107,6 @@ async def loss(place: Postgres, prepared: Prepared) -> Loss:
                     where = newer.where(journal.c.district == "", journal.c.seq > 0)
                     entries += await connection.fetchval(_sql(where), district, heads.get(district, 0))
             return Loss(gone, entries)
-    except asyncpg.PostgresError as error:
-        raise _away(place, error) from error
-    finally:
-        await connection.close(timeout=5)
 
 
 def _sql(statement: Any) -> str:
@@ -118,24 +120,16 @@ async def put(place: Postgres, prepared: Prepared) -> None:
 
     The caller holds the database's lock, and has brought its schema up to date.
     """
-    try:
-        connection = await connect_to(place, command_seconds=None)
-    except Exception as error:
-        raise _away(place, error) from error
-    try:
-        with contextlib.closing(connect(prepared.path)) as backup:
-            async with connection.transaction():
-                tables = ", ".join(_quoted(table.name) for table in _TABLES)
-                await connection.execute(f"TRUNCATE {tables}")
-                for table in _TABLES:
-                    names = [column.name for column in table.columns]
-                    for rows in _pages(backup, table):
-                        await connection.copy_records_to_table(table.name, records=rows, columns=names)
-                    await _count_on(connection, table)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise _away(place, error) from error
-    finally:
-        await connection.close(timeout=5)
+    with contextlib.closing(connect(prepared.path)) as backup:
+        # Nothing of ours is written to a file here: any error of the system is the connection's.
+        async with _connected(place, OSError) as connection, connection.transaction():
+            tables = ", ".join(_quoted(table.name) for table in _TABLES)
+            await connection.execute(f"TRUNCATE {tables}")
+            for table in _TABLES:
+                names = [column.name for column in table.columns]
+                for rows in _pages(backup, table):
+                    await connection.copy_records_to_table(table.name, records=rows, columns=names)
+                await _count_on(connection, table)
 
 
 def _pages(backup: sqlite3.Connection, table: Table) -> Iterator[list[tuple[Any, ...]]]:

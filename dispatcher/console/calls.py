@@ -77,7 +77,7 @@ def _areas(ask: Ask, roll: Roll, own: frozenset[str] | None) -> list[str] | None
     area: str = ask.query.get("area", "")
     asked: set[str] | None = None
     if area and area != roll.district.code:
-        asked = {code for code in roll.areas if roll.within(code, area)} | {area}
+        asked = roll.below(area)
     if own is not None and ask.access.role not in _ASKED:
         asked = set(own) if asked is None else asked & own
     return None if asked is None else sorted(asked)

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from dispatcher.console.access import STAFFED
 from dispatcher.console.endpoint import DISTRICT, PAGING, Answer, Ask, Endpoint, Kind, Query
-from dispatcher.console.problems import Problem, again_later, not_found, wrong
-from dispatcher.console.rooms import KeyReused, Undecided
+from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.shapes import EndFaultBody, listed
+from dispatcher.console.steps import decision
 from dispatcher.core.commands import EndFault
 from dispatcher.core.district import Role
 from dispatcher.core.roll import Roll
@@ -71,7 +71,7 @@ async def listing(ask: Ask) -> Answer:
 def _within(roll: Roll, area: str) -> list[str] | None:
     if not area or area == roll.district.code:
         return None
-    return sorted({code for code in roll.areas if roll.within(code, area)} | {area})
+    return sorted(roll.below(area))
 
 
 def _station(ask: Ask) -> str:
@@ -113,17 +113,7 @@ async def ended(ask: Ask) -> Answer:
     if row.ended_us is None or row.body.by != ask.access.by:
         body: EndFaultBody = ask.body
         command = EndFault(by=ask.access.by, station=_station(ask), fault=row.id, text=body.note or "")
-        try:
-            decided = await ask.rooms.inbox.ask(
-                command, call=None, district=row.district, source=ask.access.source, ref=ask.key
-            )
-        except Undecided:
-            detail = "it is stored, and the desk has not decided yet: ask again with the same Idempotency-Key"
-            raise again_later(detail, idempotency_key=ask.key) from None
-        except KeyReused:
-            raise Problem(
-                422, "this Idempotency-Key was used for something else", field="Idempotency-Key"
-            ) from None
+        decided = await decision(ask, command, None, row.district)
         if decided.status != 200:
             raise Problem(decided.status, decided.why, code=decided.code)
         row = await ask.rooms.faults.get(row.id) or row

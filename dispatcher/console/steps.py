@@ -23,7 +23,7 @@ from dispatcher.console.bare import without_person
 from dispatcher.console.endpoint import Answer, Ask, Endpoint
 from dispatcher.console.masking import shown_call
 from dispatcher.console.problems import Problem, again_later, not_found, wrong
-from dispatcher.console.rooms import KeyReused, Undecided
+from dispatcher.console.rooms import Decided, KeyReused, Undecided
 from dispatcher.core import commands, geo
 from dispatcher.core.call import Call, Evidence, Outcome
 from dispatcher.core.commands import AnyCommand
@@ -31,11 +31,10 @@ from dispatcher.core.district import Location, Role, StationKind
 from dispatcher.core.roll import Roll
 
 
-async def asked(ask: Ask, command: AnyCommand, call: Call | None, district: str) -> Answer:
-    """Ask the desk, and tell its answer: the call as it is now, or why not."""
-    call_id = None if call is None else call.id
+async def decision(ask: Ask, command: AnyCommand, call_id: str | None, district: str) -> Decided:
+    """Ask the desk under the request's key. Raises Problem where it has not decided in time, or the key was used."""
     try:
-        decided = await ask.rooms.inbox.ask(
+        return await ask.rooms.inbox.ask(
             command, call=call_id, district=district, source=ask.access.source, ref=ask.key
         )
     except Undecided:
@@ -45,6 +44,12 @@ async def asked(ask: Ask, command: AnyCommand, call: Call | None, district: str)
         raise Problem(
             422, "this Idempotency-Key was used for something else", field="Idempotency-Key"
         ) from None
+
+
+async def asked(ask: Ask, command: AnyCommand, call: Call | None, district: str) -> Answer:
+    """Ask the desk, and tell its answer: the call as it is now, or why not."""
+    call_id = None if call is None else call.id
+    decided = await decision(ask, command, call_id, district)
     told = decided.call or call_id
     now = None if told is None else await ask.rooms.board.get(told)
     if decided.status in {200, 201} and now is not None:

@@ -149,9 +149,8 @@ class Tokens:
         if not 0 < len(secret) <= _SECRET_CHARACTERS_MAX or not secret.isascii():
             return None
         digest = _digest(secret)
-        for known, access in self._fixed.items():
-            if hmac.compare_digest(known, digest):
-                return access
+        if (fixed := self._fixed.get(digest)) is not None:
+            return fixed
         now_us = self._clock.now_us()
         remembered = self._known.get(digest)
         if remembered is not None and abs(now_us - remembered[1]) < _BELIEVED_US:

@@ -40,47 +40,27 @@ class Draft:
 
     def add(self, fact: AnyFact, *, device: str | None = None) -> Call:
         """Let this have happened, now. Returns the call after it."""
-        entry = Entry(
-            district=self.district,
-            seq=self.next_seq,
-            at_us=self.now_us,
-            call=self.call_id,
-            device=device if device is not None else self.cause.device,
-            cause=self.cause,
-            fact=fact,
-        )
+        entry = self._entry(fact, self.call_id, device if device is not None else self.cause.device)
         self.call = fold(self.call, entry)
-        self.next_seq += 1
         self.told.append(Told(entry, self.call))
         return self.call
 
-    def tell(self, fact: AnyFact) -> None:
-        """A fact that changes nothing about the call, or is of none."""
-        entry = Entry(
-            district=self.district,
-            seq=self.next_seq,
-            at_us=self.now_us,
-            call=self.call.id if self.call is not None else None,
-            device=self.cause.device,
-            cause=self.cause,
-            fact=fact,
-        )
-        self.next_seq += 1
-        self.told.append(Told(entry, self.call))
-
     def aside(self, fact: AnyFact, *, device: str | None) -> None:
         """A fact of no call: a test that passed, a fault of a device."""
+        self.told.append(Told(self._entry(fact, None, device), None))
+
+    def _entry(self, fact: AnyFact, call: str | None, device: str | None) -> Entry:
         entry = Entry(
             district=self.district,
             seq=self.next_seq,
             at_us=self.now_us,
-            call=None,
+            call=call,
             device=device,
             cause=self.cause,
             fact=fact,
         )
         self.next_seq += 1
-        self.told.append(Told(entry, None))
+        return entry
 
     @property
     def moved(self) -> bool:

@@ -122,6 +122,10 @@ class Roll:
         """Is the area inside (or the same as) the other one? The district holds all."""
         return scope == self.district.code or scope in self.lineage(code)
 
+    def below(self, scope: str) -> set[str]:
+        """The codes of the area and of everything inside it; a code that the register does not know is itself alone."""
+        return {code for code in self.areas if self.within(code, scope)} | {scope}
+
     def above(self, code: str, kind: AreaKind) -> str:
         """The code of the area's street (or community, …), itself included; empty where there is none."""
         for step in self.lineage(code):
