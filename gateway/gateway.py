@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+import serial_asyncio_fast
 import structlog
 
 from config.doors import Clock
-from devices.family import Family, Line, Maturity, Session, Transport
+from devices.family import Answer, Family, Line, Maturity, Session, Transport
 from devices.registry import family
 from devices.signal import Signal
 from gateway.broker import EmbeddedBroker
@@ -27,7 +29,7 @@ from gateway.memory import LineMemory
 from gateway.ports import Downlink, Inbox
 from gateway.pump import Pump, Routes
 from gateway.transports.mqtt import BrokerAddress, MqttTransport, NotYet
-from gateway.transports.serial import SerialTransport
+from gateway.transports.serial import Connect, SerialTransport
 
 log = structlog.get_logger()
 
@@ -43,6 +45,28 @@ class GatewayOptions:
     mqtt_anonymous: bool = False
     lines: tuple[Line, ...] = ()
     limits: Limits = field(default_factory=Limits)
+
+
+class BrokerWay(Protocol):
+    """What carries the lines of a broker: `transports.mqtt` in production, a wire in memory in the simulated world."""
+
+    beat: float
+
+    @property
+    def connected(self) -> bool: ...  # noqa: D102
+    def add(self, line: OpenLine, topics: Sequence[str]) -> None: ...  # noqa: D102
+    def send(self, answers: Sequence[Answer]) -> None: ...  # noqa: D102
+    async def carry(self, answers: Sequence[Answer]) -> bool: ...  # noqa: D102
+    def pause(self, paused: bool) -> None: ...  # noqa: D102
+    async def run(self) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How a gateway reaches the world: made of the intake, the way to the broker; and how a serial port is opened."""
+
+    broker: Callable[[Intake], BrokerWay] | None = None  # None: MQTT over TCP
+    port: Connect = serial_asyncio_fast.create_serial_connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +91,10 @@ class Gateway:
         clock: Clock,
         *,
         chance: random.Random | None = None,
+        ways: Ways | None = None,
     ) -> None:
         self._chance = chance or random.Random()
+        self._ways = ways or Ways()
         self._memory = LineMemory(options.data / "lines")
         self._routes = Routes()
         self._intake = Intake(inbox, clock, keeper=self._memory, limits=options.limits)
@@ -76,11 +102,15 @@ class Gateway:
         self._pump = Pump(downlink, self._routes)
         self.broker = _embedded(options) if options.mqtt_url is None else None
         outside = BrokerAddress.parse(options.mqtt_url) if options.mqtt_url is not None else None
-        self._mqtt = MqttTransport(
-            lambda: _of_ours(self.broker) if self.broker is not None else _given(outside),
-            options.client_id,
-            self._intake,
-            chance=self._chance,
+        self._mqtt: BrokerWay = (
+            self._ways.broker(self._intake)
+            if self._ways.broker is not None
+            else MqttTransport(
+                lambda: _of_ours(self.broker) if self.broker is not None else _given(outside),
+                options.client_id,
+                self._intake,
+                chance=self._chance,
+            )
         )
         self._mqtt_lines: list[tuple[OpenLine, Line]] = []
         self._serial: list[tuple[SerialTransport, Line]] = []
@@ -193,6 +223,7 @@ class Gateway:
             self._memory,
             chance=self._chance,
             closed=self._routes.closed,
+            connect=self._ways.port,
         )
         self._serial.append((port, line))
 

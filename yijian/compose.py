@@ -14,7 +14,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +21,12 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from config.doors import Clock, ClockIds, Ids, SystemClock
+from config.doors import ClockIds, SystemClock
 from config.settings import Address, Settings
 from devices.family import Line, Transport
 from dispatcher import register_rows
 from dispatcher.alert_board import AlertBoard
 from dispatcher.alerts.post import Post
-from dispatcher.board import Board
 from dispatcher.console.access import Access
 from dispatcher.console.app import Options, make_app, make_runner
 from dispatcher.console.audit import told
@@ -38,24 +36,19 @@ from dispatcher.console.tokens import TokenError, Tokens, not_there
 from dispatcher.core import district_check
 from dispatcher.core.district import Role
 from dispatcher.core.roll import Rolls
-from dispatcher.desk import Desk
 from dispatcher.erase import Erasure, forgetting
 from dispatcher.fault_board import FaultBoard
-from dispatcher.feed import Feed
-from dispatcher.housekeeping import Housekeeping, pruned
-from dispatcher.inbox import Inbox
-from dispatcher.journal import Journal
-from dispatcher.ledger import Ledger
+from dispatcher.housekeeping import Housekeeping
 from dispatcher.metrics import Metrics
-from dispatcher.outbox import Outbox
 from dispatcher.register import Register, WrongInput
-from dispatcher.store import Store, StoreUnavailable
+from dispatcher.store import StoreUnavailable
 from dispatcher.verify import counted, verify
 from gateway.gateway import Gateway, GatewayOptions
 from gateway.processes import holder_of_port
 from yijian import demo as demos
 from yijian.database import TakenError, opened
 from yijian.errors import DONE, CommandError, UsageError
+from yijian.house import House, house
 from yijian.lock import LockedError, hold
 from yijian.ports import DownlinkPort, InboxPort
 from yijian.posting import post_office, wording
@@ -72,65 +65,6 @@ BROKER_WAIT_SECONDS = 5.0
 DESK_SILENT_SECONDS = 10.0
 #: What the demo keeps of its closed calls: it must be able to run for ever on a small disk.
 DEMO_KEEP_DAYS = 2.0
-
-
-@dataclass(slots=True)
-class House:
-    """The rooms of the dispatcher, built and connected, on an open database."""
-
-    store: Store
-    clock: Clock
-    ids: Ids
-    register: Register
-    journal: Journal
-    ledger: Ledger
-    board: Board
-    feed: Feed
-    inbox: Inbox
-    outbox: Outbox
-    desk: Desk
-
-
-@asynccontextmanager
-async def house(settings: Settings) -> AsyncIterator[House]:
-    """The dispatcher's rooms, with everything read that they need to decide."""
-    async with opened(settings, desk=True) as store:
-        clock = SystemClock()
-        ids = ClockIds(clock)
-        ledger = Ledger()
-        register = Register(
-            store, clock, needed_by=lambda kind, item_id: needed_by(ledger, register, kind, item_id)
-        )
-        await register.load()
-        journal = Journal(store)
-        heads = await journal.open(ids)
-        board = Board(store, ledger, journal, register.rolls)
-        feed = Feed(journal, board, register.rolls)
-        feed.start(heads)
-        feed.archived(await pruned(store))
-        inbox = Inbox(store, register.rolls, clock, ids)
-        outbox = Outbox(store, clock)
-        desk = Desk(store, register.rolls, ledger, inbox, board, feed, outbox, clock, ids)
-        await desk.open(heads)
-        await outbox.open()
-        yield House(store, clock, ids, register, journal, ledger, board, feed, inbox, outbox, desk)
-
-
-def needed_by(ledger: Ledger, register: Register, kind: str, item_id: str) -> str | None:
-    """The open call that needs this item of the register; None where none does."""
-    stations = set(ledger.load(item_id)) if kind == "stations" else set()
-    if stations:
-        return min(stations)
-    for call in ledger.open.values():
-        if kind == "residents" and call.resident == item_id:
-            return call.id
-        if kind == "devices" and call.device == item_id:
-            return call.id
-        if kind == "areas" and item_id in register.rolls.by_code[call.district].lineage(call.area):
-            return call.id
-        if kind == "staff" and call.accepted is not None and call.accepted.by == item_id:
-            return call.id
-    return None
 
 
 # ── run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

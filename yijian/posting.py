@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from config.settings import Settings
 from dispatcher.alerts.letters import Letters
-from dispatcher.alerts.post import Post
+from dispatcher.alerts.post import Post, Texts, Webhooks
 from dispatcher.alerts.sms import SmsSender
 from dispatcher.alerts.targets import Targets
 from dispatcher.alerts.throttle import Throttle
@@ -18,7 +18,7 @@ from dispatcher.alerts.wording import TextError, Wording
 from yijian.errors import UsageError
 
 if TYPE_CHECKING:
-    from yijian.compose import House
+    from yijian.house import House
 
 
 def wording(settings: Settings) -> Wording:
@@ -33,28 +33,48 @@ def wording(settings: Settings) -> Wording:
 async def post_office(settings: Settings, rooms: House, said: Wording, *, demo: bool) -> AsyncIterator[Post]:
     """The post on the desk's rows; its senders are closed in the end."""
     targets = Targets.ALL if settings.private_targets else Targets.LOOPBACK if demo else Targets.NONE
-    letters = Letters(said, settings.public_url)
     webhooks = WebhookSender(targets)
     texts = SmsSender(settings.sms, targets) if settings.sms else None
     try:
-        post = Post(
-            rooms.store,
-            rooms.feed,
-            rooms.ledger,
-            rooms.register.rolls,
-            rooms.inbox,
-            rooms.clock,
+        post = post_with(
+            rooms,
             webhooks=webhooks,
             texts=texts,
-            letters=letters,
+            letters=Letters(said, settings.public_url),
             throttle=Throttle(settings.news_per_hour),
             chance=random.Random(),
         )
-        rooms.desk.sight.sms = texts is not None
-        rooms.desk.on_alerts = post.handed
         await post.open()
         yield post
     finally:
         await webhooks.close()
         if texts is not None:
             await texts.close()
+
+
+def post_with(
+    rooms: House,
+    *,
+    webhooks: Webhooks,
+    texts: Texts | None,
+    letters: Letters,
+    throttle: Throttle,
+    chance: random.Random,
+) -> Post:
+    """The post with these senders, known to the desk; not open yet."""
+    post = Post(
+        rooms.store,
+        rooms.feed,
+        rooms.ledger,
+        rooms.register.rolls,
+        rooms.inbox,
+        rooms.clock,
+        webhooks=webhooks,
+        texts=texts,
+        letters=letters,
+        throttle=throttle,
+        chance=chance,
+    )
+    rooms.desk.sight.sms = texts is not None
+    rooms.desk.on_alerts = post.handed
+    return post

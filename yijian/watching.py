@@ -12,7 +12,7 @@ from dispatcher.supervision import Supervision
 from gateway.gateway import Gateway
 
 if TYPE_CHECKING:
-    from yijian.compose import House
+    from yijian.house import House
 
 
 @dataclass(frozen=True, slots=True)

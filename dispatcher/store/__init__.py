@@ -11,10 +11,11 @@ them with their rows, carried out as *one transaction* by the driver itself, bec
 Errors: `StoreUnavailable` when nothing can be written or read just now (disk full, locked, away): try again later.
 """
 
-from dispatcher.store.sqlite import InlineStore, SqliteStore
+from dispatcher.store.sqlite import Bound, InlineStore, SqliteStore, bound
 from dispatcher.store.work import Do, OutcomeUnknown, Prepared, Row, Store, StoreUnavailable, insert
 
 __all__ = [
+    "Bound",
     "Do",
     "InlineStore",
     "OutcomeUnknown",
@@ -23,5 +24,6 @@ __all__ = [
     "SqliteStore",
     "Store",
     "StoreUnavailable",
+    "bound",
     "insert",
 ]

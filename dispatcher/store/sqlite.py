@@ -27,9 +27,11 @@ _PRAGMAS = (
 )
 
 
-def _transact(
-    connection: sqlite3.Connection, work: Sequence[tuple[str, list[Row], bool]]
-) -> list[list[list[Row]]]:
+#: A statement in SQLite's words, its rows, and whether what they return is wanted.
+Bound = tuple[str, list[Row], bool]
+
+
+def _transact(connection: sqlite3.Connection, work: Sequence[Bound]) -> list[list[list[Row]]]:
     """One transaction. BEGIN IMMEDIATE: a read that later wants to write must not find somebody else did."""
     fetched: list[list[list[Row]]] = []
     connection.execute("BEGIN IMMEDIATE")
@@ -49,7 +51,8 @@ def _transact(
     return fetched
 
 
-def _bound(work: Sequence[Do]) -> list[tuple[str, list[Row], bool]]:
+def bound(work: Sequence[Do]) -> list[Bound]:
+    """The work with its rows bound: what the rows hold now is what is written."""
     return [
         (do.prepared.sqlite.sql, [do.prepared.sqlite.bind(row) for row in do.rows], do.fetch)
         for do in work
@@ -92,7 +95,7 @@ class SqliteStore:
         try:
             # The one private door of aiosqlite: run a whole function in its thread, not one call a hop.
             hop: Any = self._writer._execute  # noqa: SLF001
-            done: list[list[list[Row]]] = await hop(_transact, self._writer._conn, _bound(work))  # noqa: SLF001
+            done: list[list[list[Row]]] = await hop(_transact, self._writer._conn, bound(work))  # noqa: SLF001
         except _WORLD as error:
             raise StoreUnavailable(str(error)) from error
         return done
@@ -144,14 +147,22 @@ class InlineStore:
         await asyncio.sleep(0)
         if (error := self.fail(work)) is not None:
             raise error
+        return self.transact(bound(work))
+
+    def transact(self, work: Sequence[Bound]) -> list[list[list[Row]]]:
+        """One transaction at this very moment, of statements with their rows bound. Raises StoreUnavailable."""
         try:
-            return _transact(self.connection, _bound(work))
+            return _transact(self.connection, work)
         except _WORLD as error:
             raise StoreUnavailable(str(error)) from error
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Rows of a query."""
         await asyncio.sleep(0)
+        return self.look(statement, parameters)
+
+    def look(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        """Rows of a query, at this very moment."""
         with self._engine.connect() as connection:
             return [tuple(row) for row in connection.execute(statement, parameters or {})]
 
@@ -160,4 +171,4 @@ class InlineStore:
         self._engine.dispose()
 
 
-__all__ = ["InlineStore", "SqliteStore"]
+__all__ = ["Bound", "InlineStore", "SqliteStore", "bound"]

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import random
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import serial
@@ -28,6 +28,9 @@ log = structlog.get_logger()
 
 _AGAIN_SECONDS_MIN = 0.2
 _AGAIN_SECONDS_MAX = 5.0
+#: Opens a port: the loop, what makes its protocol, the path; `(transport, protocol)`. Raises OSError.
+Connect = Callable[..., Awaitable[tuple[Any, Any]]]
+
 _OUT_BYTES_MAX = 64 * 1024  # a hub that reads nothing; it repeats whatever it has no answer to
 
 
@@ -47,6 +50,7 @@ class SerialTransport:
         chance: random.Random,
         opened: Callable[[OpenLine], None] | None = None,
         closed: Callable[[OpenLine], None] | None = None,
+        connect: Connect = serial_asyncio_fast.create_serial_connection,
     ) -> None:
         self.name = name
         self._port = port
@@ -57,6 +61,7 @@ class SerialTransport:
         self._memory = memory
         self._chance = chance
         self._opened = opened
+        self._connect = connect
         self._closed = closed
         self._loop = asyncio.get_running_loop()
         self.beat = self._loop.time()
@@ -90,7 +95,7 @@ class SerialTransport:
         link = _Link(self._loop)
         line = OpenLine(self.name, self._family, session, link.send, link.carry, link.pause)
         link.received = lambda data: self._intake.take(line, Frame(data))
-        transport, _ = await serial_asyncio_fast.create_serial_connection(
+        transport, _ = await self._connect(
             self._loop, lambda: link, self._port, baudrate=self._baud, exclusive=True
         )
         try:
