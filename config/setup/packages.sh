@@ -15,6 +15,8 @@ for package in "$@"; do
     case "$package" in # built from source, or of another distribution: fine as well
     mosquitto) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null && continue ;;
     postgresql) (compgen -G '/usr/lib/postgresql/*/bin/postgres' || command -v postgres) >/dev/null && continue ;;
+    chromium) (command -v chromium || command -v google-chrome) >/dev/null && continue ;;
+    fonts-noto-cjk) command -v fc-list >/dev/null && [ -n "$(fc-list :lang=zh)" ] && continue ;;
     mosquitto-clients) command -v mosquitto_pub >/dev/null && command -v mosquitto_sub >/dev/null && continue ;;
     esac
     missing+=("$package")

@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Every test, in two halves side by side: those that stand outside mostly wait for processes, the others mostly reckon.
-# Both are reported whatever becomes of the other; exit code 1 where either failed.
+# The console's own checks come first in the lighter half, the stories in a browser last, when the other has most likely
+# ended: they measure what a person sees. All are reported whatever becomes of the others; exit code 1 where one failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+config/setup/console.sh build # before anything reads the pages
 outside="$(mktemp)"
 trap 'rm -f "$outside"' EXIT
 .venv/bin/python -m pytest tests/outside tests/crash >"$outside" 2>&1 &
 half=$!
 trap 'kill "$half" 2>/dev/null || true; exit 130' INT TERM
 failed=0
-.venv/bin/python -m pytest --ignore=tests/outside --ignore=tests/crash || failed=1
+config/setup/console.sh check || failed=1
+.venv/bin/python -m pytest --ignore=tests/outside --ignore=tests/crash --ignore=tests/browser || failed=1
 wait "$half" || failed=1
 cat "$outside"
+.venv/bin/python -m pytest tests/browser || failed=1
 exit "$failed"

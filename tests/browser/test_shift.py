@@ -1,0 +1,81 @@
+"""A shift at the console: a call from the press to its end, with the page that a nurse has before her."""
+
+from __future__ import annotations
+
+import time
+
+from outside.places import offers
+from playwright.async_api import expect
+
+from browser.screens import Console, House
+
+
+async def test_from_the_press_to_the_close(house: House) -> None:
+    (
+        await house.desk.post("/staff/s-01/duty", {"on": False})
+    ).ok()  # the station has nobody until the shift starts
+    console = await house.stranger()
+    await console.log_in("s-02")
+    await console.ready()
+    await console.start_shift()
+
+    pressed = time.monotonic()
+    call = await house.press("btn-01")
+    row = console.row(call)
+    await expect(row).to_be_visible()
+    assert time.monotonic() - pressed < 1.0, "a row within one second of the press"
+    await expect(console.lane("emergency").locator(f'[data-call="{call}"]')).to_contain_text("陈桂兰")
+    await expect(row).to_have_attribute("data-state", "received")
+    assert offers(await house.desk.call(call)) == ["st-01"], "the shift is on duty"
+
+    card = await console.open(call)
+    await expect(card).to_contain_text("槐荫胡同1号楼2单元301室")
+    await expect(card).to_contain_text("钥匙在门垫下")
+    await console.step("accept")
+    await console.stands(call, "accepted")
+    await expect(card).to_contain_text("孙夜班")
+    await console.step("en-route")
+    await console.stands(call, "en_route")
+    await console.step("on-scene")
+    await console.stands(call, "on_scene")
+
+    await console.step("close")
+    await card.locator("[data-confirm=close]").click()
+    await expect(card.locator("#close-outcome-wrong")).not_to_be_empty()
+    await card.locator("[name=outcome][value=helped]").check()
+    await card.locator("[data-confirm=close]").click()
+    await expect(card.locator("#close-evidence-wrong")).not_to_be_empty()
+    await card.locator("[name=evidence][value=on_site]").check()
+    await card.locator("textarea[name=note]").fill("扶起来了，坐了一会儿")
+    await card.locator("[data-confirm=close]").click()
+    await expect(card).to_have_attribute("data-state", "closed")
+
+    closed = await house.desk.call(call)
+    assert closed["accepted"]["by"] == "s-02"
+    assert closed["on_scene"]["proof"] == "manual"
+    assert closed["closed"] | {"at": ""} == {
+        "by": "s-02",
+        "at": "",
+        "outcome": "helped",
+        "evidence": "on_site",
+        "note": "扶起来了，坐了一会儿",
+        "of": None,
+    }
+    await _ledger_is(console, call, await house.desk.journal(call), closed)
+
+
+async def _ledger_is(console: Console, call: str, journal: list, closed: dict) -> None:
+    """Every time of the ledger is the one that the interface tells."""
+    first = {fact["fact"]: fact["at"] for fact in reversed(journal)}
+    shown = (
+        await console.card(call)
+        .locator(".track time")
+        .evaluate_all("times => times.map(time => time.dateTime)")
+    )
+    assert shown == [
+        closed["pressed_at"],
+        closed["opened_at"],
+        first["call.dispatched"],
+        first["call.seen"],
+        *(closed[name]["at"] for name in ("accepted", "en_route", "on_scene", "closed")),
+    ]
