@@ -38,6 +38,10 @@ install-dev:
 test: install-dev ## install what testing needs too, then every test (ARGS="-k word" for some)
 	@$(if $(strip $(ARGS)),.venv/bin/python -m pytest $(ARGS),config/setup/tests.sh)
 
+.PHONY: crash
+crash: install-dev ## the long series of real crashes, and a table (ARGS="-k disk" for some); an hour or so
+	@.venv/bin/python tests/crash/series.py $(ARGS)
+
 .PHONY: check
 check: ## format, lint, strict types, import rules, generated documents up to date
 	@config/setup/environment.sh dev

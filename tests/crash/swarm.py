@@ -45,6 +45,11 @@ class Press:
         )
 
     @property
+    def busy(self) -> int:
+        """How often it was told `busy`."""
+        return sum(1 for receipt in self.receipts if receipt["result"] == "busy")
+
+    @property
     def calls(self) -> set[str]:
         """The calls its receipts named."""
         return {receipt["call"] for receipt in self.receipts if receipt.get("call")}
@@ -111,7 +116,7 @@ class HubOf:
             press = self._swarm.presses[name]
             press.receipts.append(told)
             if press.stored:
-                self.waiting.pop(name, None)
+                self._swarm.stored += self.waiting.pop(name, None) is not None
             self._swarm.heard_of(told.get("call"))
             self._swarm.on_receipt(press)
         else:
@@ -128,6 +133,8 @@ class Swarm:
         """The calls that receipts named, in the order in which they became known."""
         self._known: set[str] = set()
         self.progress: list[tuple[str, str, str]] = []
+        self.stored = 0
+        """How many presses have the receipt that they are stored."""
         self.on_receipt: Callable[[Press], None] = lambda _: None
         self.after_burst: Callable[[], None] = lambda: None
         self._random = random.Random(seed)
