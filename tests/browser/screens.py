@@ -17,6 +17,7 @@ happen: `console.may_fail("409 POST .*/accept")`.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from contextlib import suppress
@@ -206,6 +207,20 @@ class House:
         call: str = (await self._buttons[device].press(key, **more))["call"]
         return call
 
+    async def power_cut(self) -> None:
+        """The server is gone at once, and every button's connection with it."""
+        self.server.kill()
+        await self._let_go_of_buttons()
+
+    async def power_back(self) -> None:
+        """It starts again on the same data and the same ports."""
+        await asyncio.to_thread(self.server.start)
+
+    async def _let_go_of_buttons(self) -> None:
+        for button in self._buttons.values():
+            await button.close()
+        self._buttons.clear()
+
     async def console(self, who: str, path: str = "/", **context: Any) -> Console:
         """The console of somebody who has logged in."""
         made = await self._made(Console, who, context)
@@ -279,10 +294,8 @@ class House:
         for screen in self.screens:
             with suppress(PlaywrightError):
                 await screen.context.close()
-        for button in self._buttons.values():
-            await button.close()
+        await self._let_go_of_buttons()
         self.screens.clear()
-        self._buttons.clear()
         return complaints
 
     async def tidy(self) -> None:

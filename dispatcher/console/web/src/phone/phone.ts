@@ -1,6 +1,6 @@
 /** The phone's state: live where there is a network, from memory where there is none, with what is kept on top. */
 
-import { computed, ref, shallowRef } from "vue";
+import { computed, ref, shallowRef, watch } from "vue";
 
 import { clock } from "../api/clock";
 import { newKey, pause } from "../api/http";
@@ -152,8 +152,10 @@ export async function start(): Promise<void> {
     } else why.value = say("login.offline");
     await pause(AGAIN_MS);
   }
+  // At once, and not only now and then: the network may be gone a second after the call was opened.
+  watch([live.version, live.connection], save, { immediate: true });
   setInterval(() => {
-    save();
+    save(); // what is shown says how old it is
     if (kept.all.length > 0 && live.connection.value === "live") void flush();
   }, AGAIN_MS);
   addEventListener("online", () => void flush());
