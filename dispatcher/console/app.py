@@ -27,6 +27,7 @@ from aiohttp import hdrs, web
 from dispatcher.console import (
     alerts,
     audit,
+    authenticator,
     calls,
     coverage,
     district,
@@ -99,6 +100,7 @@ def table(
         *coverage.ENDPOINTS,
         *erasing.ENDPOINTS,
         *people.endpoints(persons),
+        *authenticator.endpoints(persons),
         *audit.ENDPOINTS,
     )
 

@@ -45,6 +45,7 @@ from dispatcher.console.sessions import Sessions
 from dispatcher.console.users import User, Users
 from dispatcher.core.district import Staff
 from dispatcher.core.roll import Rolls
+from dispatcher.store import Do
 
 #: After so many wrong PINs in a row this person's password is asked for, from every browser.
 _PINS_WRONG_MAX = 5
@@ -83,13 +84,13 @@ class People:
         self._limits.right(counted)
         self._pins_wrong.pop(user.id, None)
         if self.hasher.is_old(user.password):
-            await self.users.rehash(user.id, user.password, await self._hashed(body.password))
+            await self.users.rehash(user.id, user.password, await self.hashed(body.password))
         if earlier is not None:  # its cookie is written over: nobody could use it any more
             await self.sessions.end(earlier.id, earlier.staff)
         return await self._begun(ask, user, "password")
 
     async def by_pin(self, ask: Ask) -> Answer:
-        """By PIN, where somebody of the same station is logged in. Their session stays as it is."""
+        """By PIN, where somebody of the same station is logged in. Their session ends within a minute."""
         body: PinLoginBody = ask.body
         counted = keys(body.login, "", ask.access.staff)
         await self._patience(ask, counted, "")
@@ -105,11 +106,13 @@ class People:
             raise self._refused(ask, user, "no such login and PIN here: log in with the password")
         self._limits.right(counted)
         self._pins_wrong.pop(user.id, None)
-        return await self._begun(ask, user, "pin")
+        left = written(self._entry(ask, ask.access.staff, Act.LOGOUT, "sessions/pin"))
+        return await self._begun(ask, user, "pin", self.sessions.leaving(ask.access.session), left)
 
-    async def _begun(self, ask: Ask, user: User, how: str) -> Answer:
+    async def _begun(self, ask: Ask, user: User, how: str, *more: Do) -> Answer:
         told = written(self._entry(ask, user.id, Act.LOGIN, f"sessions/{how}"))
-        begun = await self.sessions.begin(user.id, how, told)
+        begun = await self.sessions.begin(user.id, how, *more, told)
+        self.sessions.forget()
         roll = self._rolls.roll_of("staff", user.id)
         access = person_access(self._rolls, user.id, begun.id)
         if roll is None or access is None:  # taken out this very moment
@@ -134,7 +137,8 @@ class People:
             self._limits.neither(*counted)
             raise _wait(1.0) from None
 
-    async def _hashed(self, secret: str) -> str:
+    async def hashed(self, secret: str) -> str:
+        """How a secret is kept. Raises Problem 429."""
         try:
             return await self.hasher.hash(secret)
         except Busy:
@@ -210,14 +214,14 @@ class People:
     async def password(self, ask: Ask) -> Answer:
         """Another password: all other sessions end."""
         body: PasswordBody = ask.body
-        user = await self._again(ask, body.password)
+        user = await self.again(ask, body.password)
         try:
             check_password(body.new, user.id)
         except WeakError as error:
             raise wrong("new", str(error)) from None
         if typed(body.new) == typed(body.password):
             raise wrong("new", "is the old one")
-        kept = await self._hashed(body.new)
+        kept = await self.hashed(body.new)
         await self.users.set_password(user.id, kept, ask.access.by, but=ask.access.session)
         self.sessions.forget()
         return Answer(None, 204)
@@ -225,19 +229,22 @@ class People:
     async def pin(self, ask: Ask) -> Answer:
         """Another PIN, or none."""
         body: PinBody = ask.body
-        user = await self._again(ask, body.password)
+        user = await self.again(ask, body.password)
         kept = ""
         if body.pin:
             try:
                 check_pin(body.pin)
             except WeakError as error:
                 raise wrong("pin", str(error)) from None
-            kept = await self._hashed(body.pin)
+            kept = await self.hashed(body.pin)
         await self.users.set_pin(user.id, kept, ask.access.by)
         return Answer(None, 204)
 
-    async def _again(self, ask: Ask, password: str) -> User:
-        """Who is logged in, once they have shown their password again: a PC may stand alone for a minute."""
+    async def again(self, ask: Ask, password: str) -> User:
+        """Who is logged in, once they have shown their password again: a PC may stand alone for a minute.
+
+        Raises Problem 400 or 429.
+        """
         counted = keys(ask.access.staff, "", ask.access.staff)
         await self._patience(ask, counted, "")
         user = await self.users.find(ask.access.staff)
@@ -248,6 +255,16 @@ class People:
             raise wrong("password", "is not yours")
         self._limits.right(counted)
         return user
+
+    async def current(self, ask: Ask, user: User, code: str) -> None:
+        """Raises Problem 400 where this is not the code of just now, and 429 where too many were tried."""
+        counted = keys(f"{user.id} code", "", user.id)
+        await self._patience(ask, counted, "")
+        step = totp.fits(user.totp, code, ask.now_us, last=user.totp_step)
+        if step is None or not await self.users.use_code(user.id, step):
+            self._audit.note(self._entry(ask, user.id, Act.REFUSED, "users"))
+            raise wrong("code", "is not the code of just now")
+        self._limits.right(counted)
 
     async def listing(self, ask: Ask) -> Answer:
         """Where one is logged in."""

@@ -26,6 +26,8 @@ _SEEN_EVERY_US = 300_000_000
 _BELIEVED_US = 1_000_000
 _KNOWN_MAX = 4096
 _SECRET_CHARACTERS_MAX = 128
+#: So long a browser's former session stays when a colleague has taken the PC over.
+_LEFT_US = 60_000_000
 #: Of one person: the oldest goes when one more begins.
 _OF_ONE_MAX = 100
 
@@ -42,6 +44,12 @@ _END = Prepared(
     )
     .values(revoked_us=bindparam("now_us"))
     .returning(table.c.id)
+)
+# A little while longer, for an answer that was lost on its way: whoever goes on by it asks again.
+_LEAVE = Prepared(
+    update(table)
+    .where(table.c.id == bindparam("which"), table.c.revoked_us.is_(None))
+    .values(seen_us=bindparam("now_us"), expires_us=bindparam("then_us"))
 )
 _newest = (
     select(table.c.id)
@@ -139,6 +147,12 @@ class Sessions:
         [[ended]] = await self._store.write([Do(_END, [row], fetch=True), *more])
         self._known.clear()
         return bool(ended)
+
+    def leaving(self, session_id: str) -> Do:
+        """That session ends within a minute; to be written with the one that follows it in the same browser."""
+        now_us = self._clock.now_us()
+        self._known.clear()
+        return Do(_LEAVE, [{"which": session_id, "now_us": now_us, "then_us": now_us + _LEFT_US}])
 
     def forget(self) -> None:
         """Look all of them up again: some were ended."""

@@ -67,7 +67,7 @@ def _set(**values: Any) -> Prepared:
 _PUT = Prepared(insert(table))
 _SET_PASSWORD = _set(password=bindparam("new"), changed_us=bindparam("now_us"))
 _SET_PIN = _set(pin=bindparam("new"))
-_SET_TOTP = _set(totp=bindparam("new"), totp_step=0)
+_SET_TOTP = _set(totp=bindparam("new"), totp_step=bindparam("step"))
 _SET_DISABLED = _set(disabled_us=bindparam("new"), changed_us=bindparam("now_us"))
 _REHASH = Prepared(
     update(table)
@@ -143,9 +143,9 @@ class Users:
         """Another PIN, as the hasher made it; empty takes it away. Raises UserError."""
         await self._change(Do(_SET_PIN, [{"who": login, "new": pin}], fetch=True), login, by, "users/pin")
 
-    async def set_totp(self, login: str, secret: str, by: str) -> None:
-        """Another secret for the codes of an app; empty takes it away. Raises UserError."""
-        row = {"who": login, "new": secret}
+    async def set_totp(self, login: str, secret: str, by: str, *, step: int = 0) -> None:
+        """Another secret for the codes of an app; empty takes it away. `step`: of the code already used. Raises UserError."""
+        row = {"who": login, "new": secret, "step": step}
         await self._change(Do(_SET_TOTP, [row], fetch=True), login, by, "users/totp")
 
     async def disable(self, login: str, by: str, *, disabled: bool = True) -> None:

@@ -7,8 +7,9 @@ import json
 
 import pytest
 from conftest import QUICK
-from console_rooms import call
+from console_rooms import FakeClock, call
 
+from dispatcher.console import totp
 from dispatcher.console.app import table
 from dispatcher.console.endpoint import Endpoint, Kind
 from dispatcher.console.users import Users
@@ -19,6 +20,7 @@ TABLE = [endpoint for endpoint in table() if endpoint.name != "streamEvents"]
 BODIES = [endpoint for endpoint in TABLE if endpoint.body is not None]
 
 PASSWORD = "correct horse battery"
+APP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 #: A right body for each endpoint that needs one.
 GOOD = {
@@ -40,6 +42,8 @@ GOOD = {
     "loginByPin": {"login": "s-2", "pin": "4711"},
     "setPassword": {"password": PASSWORD, "new": "another horse battery"},
     "setPin": {"password": PASSWORD, "pin": "8153"},
+    "setTotp": {"password": PASSWORD, "secret": APP, "code": totp.code(APP, FakeClock().us // 30_000_000)},
+    "removeTotp": {"password": PASSWORD, "code": totp.code(APP, FakeClock().us // 30_000_000)},
 }
 #: What is for a person who has logged in; asked with any token here that stands for one.
 OWN = ("/me/", "/login/pin", "/logout")
@@ -102,6 +106,8 @@ def untouched(world) -> bool:
 @named(TABLE)
 async def test_good_input_is_taken(endpoint, api, world):
     await world.register.put_policy("emergency", {"repeat": 45})
+    if endpoint.name == "removeTotp":
+        await Users(world.store, world.clock, world.rolls).set_totp("s-1", APP, "cli")
     body = GOOD.get(endpoint.name, {}) if endpoint.body is not None else None
     status, answer = await api(endpoint.method, address(endpoint), body)
     assert 200 <= status < 300, answer

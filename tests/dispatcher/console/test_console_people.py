@@ -21,7 +21,7 @@ from dispatcher.console.stream import StreamOptions
 from dispatcher.console.users import Users
 from dispatcher.core.call import State
 from dispatcher.store import StoreUnavailable
-from dispatcher.tables import sessions, users
+from dispatcher.tables import audit, sessions, users
 
 PASSWORD = "correct horse battery"
 OURS = {"X-Yijian": "console", "Sec-Fetch-Site": "same-origin"}
@@ -405,11 +405,77 @@ async def test_two_clicks_and_a_pin(browser, client, world):
     status, body = await browser.ask("POST", "/login/pin", {"login": "s-2", "pin": "4711"})
     assert (status, body["user"]["id"]) == (200, "s-2")
     assert (await browser.ask("GET", "/me"))[1]["id"] == "s-2"
-    browser.cookie = earlier
-    status, listed = await browser.ask("GET", "/me/sessions")
-    assert [(one["how"], one["current"]) for one in listed["items"]] == [("password", True)], (
-        "it stays listed"
+    mine, browser.cookie = browser.cookie, earlier
+    assert (await browser.ask("GET", "/me"))[1]["id"] == "s-1", (
+        "an answer that was lost can be asked for again"
     )
+    world.clock.us += 61_000_000
+    assert (await browser.ask("GET", "/me"))[0] == 401, "its cookie was written over: it ends within a minute"
+    browser.cookie = mine
+    assert (await browser.ask("GET", "/me"))[0] == 200
+    ledger = [row[2:5] for row in await rows_of(world, audit) if row[4] == "sessions/pin"]
+    assert ledger == [("s-1", "logout", "sessions/pin"), ("s-2", "login", "sessions/pin")]
+
+
+async def test_steps_after_the_change_are_the_new_persons(browser, client, world):
+    await with_pin(client, "s-2", "4711")
+    await browser.login("s-1")
+    world.board.put(call())
+    assert (await browser.ask("POST", "/calls/c-1/accept", {}))[0] == 200
+    assert (await browser.ask("POST", "/login/pin", {"login": "s-2", "pin": "4711"}))[0] == 200
+    assert (await browser.ask("POST", "/calls/c-1/en-route", {}))[0] == 200
+    assert [command.by for command, _how in world.inbox.asked] == ["s-1", "s-2"]
+
+
+# ── an authenticator app of one's own ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_app_is_kept_once_it_has_shown_a_code(browser, world):
+    await browser.login()
+    assert (await browser.ask("GET", "/me/login"))[1]["totp"] is False
+    status, new = await browser.ask("POST", "/me/totp/new")
+    assert status == 200
+    assert new["uri"] == totp.uri(new["secret"], "s-1")
+    assert new["picture"].startswith("<svg ")
+    assert "<script" not in new["picture"]
+    given = {"password": PASSWORD, "secret": new["secret"]}
+    code = totp.code(new["secret"], world.clock.us // 30_000_000)
+    for change, field in (
+        ({"code": "000000"}, "code"),
+        ({"code": code, "password": "wrong horse battery"}, "password"),
+        ({"code": code, "secret": "A" * 31 + "!"}, "secret"),
+        ({"code": code, "secret": "AAAA" + "=" * 28}, "secret"),
+    ):
+        status, problem = await browser.ask("POST", "/me/totp", given | change)
+        assert (status, problem["field"]) == (400, field)
+    assert (await browser.ask("POST", "/me/totp", given | {"code": code}))[0] == 204
+    assert (await browser.ask("GET", "/me/login"))[1]["totp"] is True
+    assert (await browser.ask("POST", "/me/totp", given | {"code": code}))[0] == 409, "one at a time"
+    status, problem = await browser.login()
+    assert (status, problem["field"]) == (401, "totp")
+    status, problem = await browser.login(totp=code)
+    assert status == 401, "a code is good once, also the one it was kept with"
+    world.clock.us += 30_000_000
+    assert (await browser.login(totp=totp.code(new["secret"], world.clock.us // 30_000_000)))[0] == 200
+
+
+async def test_it_is_taken_away_with_a_code_only(browser, people, world):
+    secret = totp.new_secret()
+    await browser.login()
+    assert (await browser.ask("POST", "/me/totp/remove", {"password": PASSWORD, "code": "1"}))[0] == 409
+    await people.set_totp("s-1", secret, "cli")
+    for _ in range(5):
+        status, problem = await browser.ask(
+            "POST", "/me/totp/remove", {"password": PASSWORD, "code": "000000"}
+        )
+        assert (status, problem["field"]) == (400, "code")
+    code = totp.code(secret, world.clock.us // 30_000_000)
+    given = {"password": PASSWORD, "code": code}
+    assert (await browser.ask("POST", "/me/totp/remove", given))[0] == 429, "guessing gets slow"
+    world.clock.us += 2_000_000
+    given["code"] = totp.code(secret, world.clock.us // 30_000_000)
+    assert (await browser.ask("POST", "/me/totp/remove", given))[0] == 204
+    assert (await people.find("s-1")).totp == ""
 
 
 async def test_without_a_session_a_pin_opens_nothing(browser, client):

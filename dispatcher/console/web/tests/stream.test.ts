@@ -63,6 +63,32 @@ describe("the stream", () => {
     told.stream.stop();
   }, 12_000);
 
+  it("goes on as somebody else at once, from where it was, and nobody is told that it was lost", async () => {
+    const positions: (string | null)[] = [];
+    const lines: ReadableStreamDefaultController<Uint8Array>[] = [];
+    vi.stubGlobal("fetch", (_url: string, init: RequestInit) => {
+      positions.push(new Headers(init.headers).get("Last-Event-ID"));
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          lines.push(controller);
+          init.signal?.addEventListener("abort", () => { controller.error(new Error("gone")); });
+        },
+      });
+      return Promise.resolve(new Response(body, { status: 200 }));
+    });
+    const told = following();
+    void told.stream.run();
+    await vi.waitFor(() => { expect(lines.length).toBe(1); });
+    lines[0]?.enqueue(new TextEncoder().encode(frame("p1", 1)));
+    await vi.waitFor(() => { expect(told.heard).toEqual([1]); });
+    told.stream.renew();
+    await vi.waitFor(() => { expect(positions).toEqual([null, "p1"]); }, 250);
+    lines[1]?.enqueue(new TextEncoder().encode(frame("p2", 2)));
+    await vi.waitFor(() => { expect(told.heard).toEqual([1, 2]); });
+    expect([told.lost, told.opened]).toEqual([0, [true, false]]);
+    told.stream.stop();
+  });
+
   it("asks for the lists again on a reset, and forgets the old position", async () => {
     const asked = server([frame("p1", 1), "event: reset\ndata: {}\n\n", ""]);
     const told = following();

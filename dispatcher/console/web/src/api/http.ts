@@ -14,6 +14,13 @@ const PATIENCE_MS = 20_000;
 const PAUSE_MS = 800;
 const PAGES_MAX = 40;
 
+/** Steps that are on their way now: whoever takes over waits until they are known to be the other's. */
+let underWay = 0;
+
+export function writesUnderWay(): number {
+  return underWay;
+}
+
 let onUnknown: () => void = () => undefined;
 
 /** Told when the server knows us no more. */
@@ -72,6 +79,15 @@ export interface Writing {
  * never done twice. Gives up after `patienceMs`; the key may then be asked again later.
  */
 export async function write<T>(path: string, body: unknown, options: Writing = {}): Promise<Answer<T>> {
+  underWay += 1;
+  try {
+    return await writing<T>(path, body, options);
+  } finally {
+    underWay -= 1;
+  }
+}
+
+async function writing<T>(path: string, body: unknown, options: Writing): Promise<Answer<T>> {
   const { key = newKey(), patienceMs = PATIENCE_MS, method = "POST", onWaiting } = options;
   const until = Date.now() + patienceMs;
   for (;;) {

@@ -210,6 +210,8 @@ export interface Me {
   area: string;
   /** Their id in the register; empty for a token that is nobody's. */
   staff: string;
+  /** The session they are logged in by; empty for a token. */
+  session: string;
   district: { code: string; name: string; timezone: string };
 }
 

@@ -22,7 +22,8 @@ export function resumeShift(): void {
   }
 }
 
-function keep(): void {
+/** Whose shift it is, kept in this tab. */
+export function keepShift(): void {
   try {
     if (onShift.value) sessionStorage.setItem(KEPT, live.me.value?.id ?? "");
     else sessionStorage.removeItem(KEPT);
@@ -43,7 +44,7 @@ async function duty(on: boolean): Promise<string> {
 export async function startShift(): Promise<void> {
   const unlocked = player.unlock();
   onShift.value = true;
-  keep();
+  keepShift();
   if ("Notification" in window && isSecureContext && Notification.permission === "default") void Notification.requestPermission();
   await unlocked;
   shiftSaid.value = await duty(true);
@@ -51,6 +52,6 @@ export async function startShift(): Promise<void> {
 
 export async function endShift(): Promise<void> {
   onShift.value = false;
-  keep();
+  keepShift();
   shiftSaid.value = await duty(false);
 }

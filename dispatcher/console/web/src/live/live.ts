@@ -92,6 +92,12 @@ class Live {
     document.addEventListener("visibilitychange", this.doubt);
   }
 
+  /** Somebody else of the same sight goes on here: what is shown stays, and no fact is missed. */
+  become(me: Me): void {
+    this.me.value = me;
+    this.stream?.renew();
+  }
+
   stop(): void {
     this.stream?.stop();
     this.stream = null;

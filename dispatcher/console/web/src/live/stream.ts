@@ -31,6 +31,7 @@ export class Stream {
   private heardAt = 0;
   private current: AbortController | null = null;
   private stopped = false;
+  private renewed = false;
   private woken: (() => void) | null = null;
 
   constructor(private readonly to: Following) {}
@@ -42,6 +43,7 @@ export class Stream {
       const opened = await this.connection();
       if (this.isStopped()) return;
       failures = opened ? 0 : failures + 1;
+      if (this.isRenewed()) continue;
       this.to.onLost();
       const wait = (PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)] ?? 8000) * (0.5 + Math.random());
       await Promise.race([pause(wait), new Promise<void>((resolve) => (this.woken = resolve))]);
@@ -63,6 +65,19 @@ export class Stream {
   /** The machine says that the network is gone: do not wait until the silence tells. */
   lose(): void {
     this.current?.abort();
+  }
+
+  /** Somebody else is logged in now: go on as them, from here and at once. Nothing was lost, and nobody is told so. */
+  renew(): void {
+    this.renewed = this.current !== null;
+    this.current?.abort();
+    this.woken?.();
+  }
+
+  private isRenewed(): boolean {
+    const was = this.renewed;
+    this.renewed = false;
+    return was;
   }
 
   private isStopped(): boolean {
