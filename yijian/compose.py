@@ -48,6 +48,7 @@ from gateway.processes import holder_of_port
 from yijian import demo as demos
 from yijian.database import TakenError, opened
 from yijian.errors import DONE, CommandError, UsageError
+from yijian.ground import base_map, with_ground
 from yijian.house import House, house
 from yijian.lock import LockedError, hold
 from yijian.ports import DownlinkPort, InboxPort
@@ -82,6 +83,8 @@ async def serve(settings: Settings, *, demo: bool, speed: float, sink_at: Addres
             settings = demos.with_sink(settings, sink)
         rooms = await stack.enter_async_context(house(settings))
         await load_district(rooms, settings, sink)
+        if demo:
+            settings = with_ground(settings, rooms.register)
         post = await stack.enter_async_context(post_office(settings, rooms, said, demo=demo))
         await _serve(settings, rooms, post, listener, sink, speed=speed)
     return DONE
@@ -112,7 +115,10 @@ async def _serve(
     tokens = Tokens(rooms.store, rooms.clock, rooms.ids, fixed=fixed)
     Metrics(rooms.desk, rooms.inbox, rooms.ledger, rooms.clock).offline = watching.offline
     options = Options(
-        tokens=tokens, demo_token=demo_token, demo_messages=sink.url if sink is not None else ""
+        tokens=tokens,
+        demo_token=demo_token,
+        demo_messages=sink.url if sink is not None else "",
+        base_map=base_map(settings),
     )
     app = make_app(console_rooms(rooms, gateway, watching), options)
     runner = make_runner(app)
