@@ -34,11 +34,10 @@ _FIELDS = {
     "alerts.public_url": "public_url",
     "alerts.templates": "templates",
     "alerts.per_hour": "news_per_hour",
-    "map.file": "map_file",
-    "map.tiles": "map_tiles",
-    "map.datum": "map_datum",
-    "map.attribution": "map_attribution",
     "retention.closed_days": "keep_closed_days",
+    "canary.every_seconds": "canary_seconds",
+    "canary.ping_url": "canary_ping_url",
+    "canary.ping_fail_url": "canary_fail_url",
 }
 
 KEYS: tuple[Key, ...] = (
@@ -153,42 +152,6 @@ KEYS: tuple[Key, ...] = (
         "How many messages with news a contact gets in an hour at most. What asks somebody to come is never counted.",
     ),
     Key(
-        "map.file",
-        "YIJIAN_MAP_FILE",
-        "",
-        reading.map_file,
-        "/var/lib/yijian/weidu.pmtiles",
-        "The base map of the console and the wall screen: `.pmtiles` (with vector or raster tiles) or `.geojson` "
-        "(boundaries, roads, water). It is given out without a login: nothing private in it. Without one, or tiles, "
-        "the district is drawn from the register.",
-    ),
-    Key(
-        "map.tiles",
-        "YIJIAN_MAP_TILES",
-        "",
-        reading.tile_url,
-        "https://tiles.example.cn/{z}/{x}/{y}.png",
-        "Where browsers get map tiles where there is no file, if they may reach the internet. The service learns which "
-        "homes are looked at: better a file, or a server of your own.",
-    ),
-    Key(
-        "map.datum",
-        "YIJIAN_MAP_DATUM",
-        "wgs84",
-        reading.one_of(("wgs84", "gcj02")),
-        "",
-        "What the tiles, or the file's, are drawn in: `gcj02` for those of AMap and Tencent, else homes stand 500 m off. "
-        "GeoJSON is always WGS 84. Baidu's tiles (BD-09) are cut otherwise and do not fit.",
-    ),
-    Key(
-        "map.attribution",
-        "YIJIAN_MAP_ATTRIBUTION",
-        "",
-        reading.text,
-        "© OpenStreetMap contributors",
-        "Whom the map thanks, in its corner.",
-    ),
-    Key(
         "retention.closed_days",
         "YIJIAN_RETENTION_DAYS",
         "1095",
@@ -196,6 +159,32 @@ KEYS: tuple[Key, ...] = (
         "",
         "How many days after its close a call is kept, with all that was said and sent about it; 0 = for ever. Open "
         "calls always are.",
+    ),
+    Key(
+        "canary.every_seconds",
+        "YIJIAN_CANARY_SECONDS",
+        "300",
+        reading.number(0, 86_400),
+        "",
+        "How often a press of our own goes all the way, from a button to a page and a webhook; when it does not come "
+        "through any more, that is told. 0 = never.",
+    ),
+    Key(
+        "canary.ping_url",
+        "YIJIAN_CANARY_PING_URL",
+        "",
+        reading.web_url,
+        "https://watch.example.org/ping/…",
+        "An address that is fetched after each press of our own that came through. Whoever watches it there (a dead man's "
+        "switch, such as healthchecks) raises when that stops, also when this machine is dead.",
+    ),
+    Key(
+        "canary.ping_fail_url",
+        "YIJIAN_CANARY_PING_FAIL_URL",
+        "",
+        reading.web_url,
+        "https://watch.example.org/ping/…/fail",
+        "An address that is fetched after each one that did not, where the other side has one.",
     ),
     Key(
         "demo.speed",

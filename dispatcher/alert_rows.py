@@ -81,7 +81,7 @@ def rows_of_all(
     """The rows of every message that follows from these facts."""
     rows: list[dict[str, Any]] = []
     for entry, call in told:
-        roll = rolls.by_code.get(entry.district) or rolls.default
+        roll = rolls.find(entry.district) or rolls.default
         rows += rows_of(entry, call, roll, ids, now_us, sms=sms)
     return rows
 

@@ -151,7 +151,7 @@ class Board:
         return await texts_of(self._store, wanted)
 
     def _roll(self, call: Call) -> Roll | None:
-        return self._rolls.by_code.get(call.district)
+        return self._rolls.find(call.district)
 
 
 def _cursor_at(opened_us: int, call_id: str) -> str:

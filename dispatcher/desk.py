@@ -280,7 +280,7 @@ class Desk:
             known = batch.page.place(draft.call_id) or Place()
             batch.page.places[draft.call_id] = replace(known, location=measured)
         world = self.sight.world(batch.page, batch.now_us, roll, draft.call_id, resident)
-        in_test = False
+        in_test = roll is self._rolls.canary
         if device is not None and body.type is SignalType.PRESS and device.id in roll.test_until_us:
             # The first press ends test mode, and so does its time. One that joins an open call is real, and ends it too.
             until_us = roll.test_until_us.pop(device.id)
@@ -313,7 +313,7 @@ class Desk:
         call = batch.page.call(body.call or "") or await self._board.get(body.call or "")
         if call is None:
             return Decided(404, code="unknown_call", why="no such call")
-        roll = self._rolls.by_code.get(call.district) or self._rolls.default
+        roll = self._rolls.find(call.district) or self._rolls.default
         draft = self._draft(batch, roll, call, cause)
         place = None if call.open else await self._board.place(call.id)
         if place is not None:
@@ -377,7 +377,7 @@ class Desk:
         call = batch.page.call(call_id)
         if call is None or call.state is State.CLOSED:
             return
-        roll = self._rolls.by_code.get(call.district) or self._rolls.default
+        roll = self._rolls.find(call.district) or self._rolls.default
         draft = self._draft(batch, roll, call, cause)
         try:
             decide(

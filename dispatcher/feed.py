@@ -140,7 +140,7 @@ class Feed:
         """These entries are committed. Called by the desk, in order; their events."""
         events: list[FeedEvent] = []
         for entry, call in told:
-            roll = self._rolls.by_code.get(entry.district)
+            roll = self._rolls.find(entry.district)
             place = places.get(entry.call) if entry.call is not None else None
             wanted = {text_id: texts[text_id] for text_id in text_ids(call, entry) if text_id in texts}
             ring = self._rings.get(entry.district)
@@ -200,7 +200,7 @@ class Feed:
             wanted |= text_ids(call, entry)
         texts = await self._board.texts(wanted)
         places = {call_id: await self._board.place(call_id) for call_id in known}
-        roll = self._rolls.by_code.get(district)
+        roll = self._rolls.find(district)
         return [
             FeedEvent(self._journal.id, entry, call, roll, places.get(entry.call or ""), texts)
             for entry, call in told

@@ -3,6 +3,7 @@
     calls, with all that is theirs    so many days after they were closed (setting `retention.closed_days`)
     facts of no call, ended faults,
     messages whose fate is known      400 days: a year, and time to look back on it
+    the canary's calls and inputs     a day
     decided inputs                    30 days, their identities with them: a repeat that late is a new press
     answers to repeated requests, words to wearers    a day
     who looked at what and changed what    three years; sessions that have run out    a month
@@ -18,9 +19,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from sqlalchemy import Column, Table, and_, bindparam, delete, func, not_, or_, select
+from sqlalchemy import Column, Select, Table, and_, bindparam, delete, func, not_, or_, select
 
 from config.doors import Clock
+from dispatcher.core.canary import CODE as CANARY
 from dispatcher.store import Do, Prepared, Store, StoreUnavailable, insert
 from dispatcher.tables import (
     alerts,
@@ -70,6 +72,8 @@ REST_TIMES = 3
 REST_SECONDS_MIN = 0.005
 #: A clock that went so much further than time did has jumped: nothing is let go by it for that long.
 JUMP_SECONDS = 86_400.0
+#: The canary's calls, and what came in of it: nobody ever asks for them.
+CANARY_DAYS = 1.0
 
 _DAY_US = 86_400 * 1_000_000
 
@@ -92,6 +96,16 @@ _RULES: tuple[tuple[Prepared, float], ...] = (
     (
         _old(inbox, inbox.c.seq, inbox.c.decided_us.is_not(None), inbox.c.received_us < _before),
         INBOX_DAYS,
+    ),
+    (
+        _old(
+            inbox,
+            inbox.c.seq,
+            inbox.c.district == CANARY,
+            inbox.c.decided_us.is_not(None),
+            inbox.c.received_us < _before,
+        ),
+        CANARY_DAYS,
     ),
     (_old(outbox, outbox.c.seq, outbox.c.created_us < _before), WORDS_DAYS),
     (
@@ -122,6 +136,7 @@ _OLD_CALLS = (
     .order_by(calls.c.closed_us)
     .limit(CALLS_BATCH)
 )
+_OF_THE_CANARY = _OLD_CALLS.where(calls.c.district == CANARY)
 _GONE = [
     Prepared(delete(table).where(table.c.call == bindparam("gone")))
     for table in (journal, texts, places, call_stations, alerts, outbox)
@@ -172,9 +187,10 @@ class Housekeeping:
         """Let go of what is past its time. Raises StoreUnavailable."""
         now_us = self._clock.now_us()
         await self._rules(now_us)
+        await self._calls(_OF_THE_CANARY, now_us - round(CANARY_DAYS * _DAY_US))
         await self._facts_of_no_call(now_us - REST_DAYS * _DAY_US)
         if self._keep_closed_days:
-            await self._calls(now_us - round(self._keep_closed_days * _DAY_US))
+            await self._calls(_OLD_CALLS, now_us - round(self._keep_closed_days * _DAY_US))
 
     def _steady(self) -> bool:
         """Whether the clock went as time did: by one that jumps to 2099 everything would be past its time."""
@@ -222,9 +238,9 @@ class Housekeeping:
                 marks[district] = max(gone[-1], marks.get(district, 0))
                 await self._let_go([Do(_FACT_GONE, [{"of": district, "gone": seq} for seq in gone])], marks)
 
-    async def _calls(self, before_us: int) -> None:
+    async def _calls(self, old: Select[tuple[str]], before_us: int) -> None:
         while True:
-            gone = [str(row[0]) for row in await self._store.read(_OLD_CALLS, {"before_us": before_us})]
+            gone = [str(row[0]) for row in await self._store.read(old, {"before_us": before_us})]
             if not gone:
                 return
             marks = await pruned(self._store)

@@ -23,6 +23,7 @@ from sqlalchemy import bindparam, select
 from config.doors import Clock, Ids, to_us
 from devices.family import Result
 from devices.signal import CALLING, Key, Signal, SignalType
+from dispatcher.core.canary import CODE as CANARY
 from dispatcher.core.commands import AnyCommand
 from dispatcher.core.district import Device
 from dispatcher.core.reports import Report
@@ -197,7 +198,7 @@ class Inbox:
                 continue
             row, found_rows = next(known)
             kept.append(self._kept(row, found_rows[0], new))
-            if kept[-1].result is not Result.DUPLICATE:
+            if kept[-1].result is not Result.DUPLICATE and row["district"] != CANARY:
                 self.on_stored(signal, (self._clock.now_us() - received_us) / 1e6)
         if rows or noticed:
             self.wake()

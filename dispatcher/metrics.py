@@ -12,6 +12,7 @@ from prometheus_client.registry import REGISTRY, Collector
 from config.doors import Clock
 from devices.signal import CALLING, Signal
 from dispatcher.core.call import Accepted, Call, Dispatched, Entry, State
+from dispatcher.core.canary import CODE as CANARY
 from dispatcher.desk import Desk
 from dispatcher.inbox import Inbox
 from dispatcher.ledger import Ledger
@@ -64,6 +65,8 @@ class Metrics(Collector):
 
     def told(self, entry: Entry, call: Call | None) -> None:
         """A fact is on disk."""
+        if entry.district == CANARY:
+            return  # nobody's
         self._facts.labels(entry.name).inc()
         if call is None:
             return

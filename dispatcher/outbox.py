@@ -203,7 +203,7 @@ def news_of_all(
     news: list[dict[str, Any]] = []
     for entry, call in told:
         if call is not None and call.sources:
-            roll = rolls.by_code.get(entry.district) or rolls.default
+            roll = rolls.find(entry.district) or rolls.default
             resident = roll.residents.get(call.resident or "")
             language = resident.language if resident is not None else ""
             news += news_of(entry, call, roll.district, language, ids, now_us)

@@ -119,6 +119,14 @@ class EmbeddedBroker:
         return BrokerAddress(host, self._port, _GATEWAY_LOGIN, self._password)
 
     @property
+    def installed(self) -> bool:
+        """Whether there is a Mosquitto to run at all."""
+        return self._found() is not None
+
+    def _found(self) -> str | None:
+        return shutil.which(self._program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+    @property
     def pid(self) -> int | None:
         """The child's process id, while there is one."""
         return None if self._child is None else self._child.pid
@@ -155,7 +163,7 @@ class EmbeddedBroker:
 
     async def _once(self) -> str:
         """Start one broker and stay with it to its end. Says why there was none, or why it ended."""
-        program = shutil.which(self._program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+        program = self._found()
         if program is None:
             return "mosquitto is not installed: apt-get install mosquitto, or name a broker in YIJIAN_MQTT"
         try:

@@ -23,6 +23,7 @@ from devices.family import Answer, Family, Line, Maturity, Session, Transport
 from devices.registry import family
 from devices.signal import Signal
 from gateway.broker import EmbeddedBroker
+from gateway.canary import CanaryButton
 from gateway.intake import Intake, Limits, Reception
 from gateway.lines import OpenLine
 from gateway.memory import LineMemory
@@ -101,16 +102,11 @@ class Gateway:
         self._intake.on_heard = self._routes.heard
         self._pump = Pump(downlink, self._routes)
         self.broker = _embedded(options) if options.mqtt_url is None else None
-        outside = BrokerAddress.parse(options.mqtt_url) if options.mqtt_url is not None else None
+        self._outside = BrokerAddress.parse(options.mqtt_url) if options.mqtt_url is not None else None
         self._mqtt: BrokerWay = (
             self._ways.broker(self._intake)
             if self._ways.broker is not None
-            else MqttTransport(
-                lambda: _of_ours(self.broker) if self.broker is not None else _given(outside),
-                options.client_id,
-                self._intake,
-                chance=self._chance,
-            )
+            else MqttTransport(self._address, options.client_id, self._intake, chance=self._chance)
         )
         self._mqtt_lines: list[tuple[OpenLine, Line]] = []
         self._serial: list[tuple[SerialTransport, Line]] = []
@@ -146,6 +142,9 @@ class Gateway:
         ]
         return tuple(states)
 
+    def _address(self) -> BrokerAddress:
+        return _of_ours(self.broker) if self.broker is not None else _given(self._outside)
+
     @property
     def beats(self) -> Mapping[str, float]:
         """When each loop last turned, by `time.monotonic()`: one that has not for 10 s hangs."""
@@ -167,6 +166,14 @@ class Gateway:
     ) -> Reception:
         """Store a signal that came by another way (`POST /signals`), in the same commits. Raises gateway.ports.Busy."""
         return await self._intake.deliver(signal, line, call_within_seconds)
+
+    def canary(self, device: str) -> CanaryButton:
+        """A button of our own, that comes by the broker; without a broker it comes as over HTTP."""
+
+        def address() -> BrokerAddress | None:
+            return None if self.broker is not None and not self.broker.installed else self._address()
+
+        return CanaryButton(device, address, self._intake.deliver)
 
     async def drain(self, within_seconds: float = 3.0) -> None:
         """Read nothing more, and wait until what was read is stored and answered. Then cancel `run`."""

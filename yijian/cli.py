@@ -139,6 +139,7 @@ def parser(say: Say, *, chinese: bool = False) -> argparse.ArgumentParser:
     _db(menu.menu("db"))
     _person(menu.menu("person"))
     _doctor(menu)
+    _canary(menu)
     return top
 
 
@@ -298,6 +299,13 @@ def _doctor(menu: _Menu) -> None:
     doctor = menu.command("doctor", more="doctor.more")
     doctor.add_argument("--json", action="store_true", help=menu.say("doctor.json"))
     _config(doctor, menu.say)
+
+
+def _canary(menu: _Menu) -> None:
+    canary = menu.command("canary", more="canary.more")
+    canary.add_argument("--url", metavar="URL", help=menu.say("simulate.http"))
+    canary.add_argument("--json", action="store_true", help=menu.say("canary.json"))
+    _config(canary, menu.say)
 
 
 def _person(menu: _Menu) -> None:

@@ -259,6 +259,14 @@ def doctor(arguments: Namespace, say: Say) -> int:
     return upkeep.doctor(_settings(arguments), arguments, say)
 
 
+def canary(arguments: Namespace, say: Say) -> int:
+    """One press of the canary, by hand."""
+    from yijian import asking
+
+    url = arguments.url or asking.url_of(_settings(arguments))
+    return asyncio.run(asking.canary(url, _token(), say, json=arguments.json))
+
+
 def simulate_district(arguments: Namespace, _say: Say) -> int:
     """Make a district file."""
     from simulators import command
@@ -356,6 +364,7 @@ COMMANDS: dict[str, Callable[[Namespace, Say], int]] = {
     "db.restore": db_restore,
     "person.erase": person_erase,
     "doctor": doctor,
+    "canary": canary,
 }
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import secrets
 import signal
 import socket
@@ -44,15 +43,15 @@ from dispatcher.register import Register, WrongInput
 from dispatcher.store import StoreUnavailable
 from dispatcher.verify import counted, verify
 from gateway.gateway import Gateway, GatewayOptions
-from gateway.processes import holder_of_port
 from yijian import demo as demos
+from yijian import proving
 from yijian.database import TakenError, opened
 from yijian.errors import DONE, CommandError, UsageError
-from yijian.ground import base_map, with_ground
 from yijian.house import House, house
 from yijian.lock import LockedError, hold
 from yijian.ports import DownlinkPort, InboxPort
 from yijian.posting import post_office, wording
+from yijian.serving import bound, ready, shown, spare_the_collector, url_of
 from yijian.watching import Watch, watch
 
 if TYPE_CHECKING:
@@ -60,8 +59,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: How long the start waits for the broker before it says it is ready without it.
-BROKER_WAIT_SECONDS = 5.0
 #: A desk that has not come round for this long is gone.
 DESK_SILENT_SECONDS = 10.0
 #: What the demo keeps of its closed calls: it must be able to run for ever on a small disk.
@@ -83,10 +80,11 @@ async def serve(settings: Settings, *, demo: bool, speed: float, sink_at: Addres
             settings = demos.with_sink(settings, sink)
         rooms = await stack.enter_async_context(house(settings))
         await load_district(rooms, settings, sink)
-        if demo:
-            settings = with_ground(settings, rooms.register)
-        post = await stack.enter_async_context(post_office(settings, rooms, said, demo=demo))
-        await _serve(settings, rooms, post, listener, sink, speed=speed)
+        me = await proving.myself(rooms, url_of(settings.http, listener))
+        post = await stack.enter_async_context(
+            post_office(settings, rooms, said, demo=demo, own_url=me.hook_url)
+        )
+        await _serve(settings, rooms, post, listener, sink, me, speed=speed)
     return DONE
 
 
@@ -96,6 +94,7 @@ async def _serve(
     post: Post,
     listener: socket.socket,
     sink: Sink | None,
+    me: proving.Myself,
     *,
     speed: float,
 ) -> None:
@@ -111,16 +110,15 @@ async def _serve(
     }
     people = demos.accesses(rooms.register) if demo else {}
     persons = demos.tokens_for(people)
-    fixed |= {secret: people[name] for name, secret in persons.items()}
+    fixed |= {secret: people[name] for name, secret in persons.items()} | me.access
     tokens = Tokens(rooms.store, rooms.clock, rooms.ids, fixed=fixed)
     Metrics(rooms.desk, rooms.inbox, rooms.ledger, rooms.clock).offline = watching.offline
     options = Options(
-        tokens=tokens,
-        demo_token=demo_token,
-        demo_messages=sink.url if sink is not None else "",
-        base_map=base_map(settings),
+        tokens=tokens, demo_token=demo_token, demo_messages=sink.url if sink is not None else ""
     )
-    app = make_app(console_rooms(rooms, gateway, watching), options)
+    proof = proving.Proof(settings, rooms, gateway, me)
+    app = make_app(console_rooms(rooms, gateway, watching, proof), options)
+    proof.route(app)
     runner = make_runner(app)
     spare_the_collector()
     housekeeping = Housekeeping(
@@ -141,11 +139,11 @@ async def _serve(
                 group.create_task(housekeeping.run(), name="housekeeping"),
                 group.create_task(watching.supervision.run(), name="supervision"),
                 group.create_task(watching.coverage.run(), name="coverage"),
+                group.create_task(proof.run(), name="canary"),
             ]
             await web.SockSite(runner, listener).start()
             await ready(gateway, stop)
-            at = Address(settings.http.host, listener.getsockname()[1])  # port 0 has become a real one
-            url = f"http://{shown(at)}"
+            url = me.base
             if not stop.is_set():
                 print(f"ready {url}", flush=True)
             if sink is not None:
@@ -174,51 +172,6 @@ async def _serve(
         await runner.cleanup()
 
 
-def spare_the_collector() -> None:
-    """Take what has been loaded out of the cyclic collector's rounds, and let it come round less often.
-
-    A town of 20,000 and its open calls are a million small objects without cycles. Looking through them all took 0.2 s
-    at a time, every few seconds under load, and longer the more calls were open: presses waited for that.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def bound(address: Address) -> socket.socket:
-    """The HTTP listener, or one line that says who holds the port."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(1024)
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        holder = holder_of_port(address.host, address.port)
-        who = f", held by {holder.program} (pid {holder.pid})" if holder is not None else ""
-        raise CommandError(
-            f"HTTP cannot listen on {address.host}:{address.port}: {error.strerror}{who}; see YIJIAN_HTTP"
-        ) from error
-    return listener
-
-
-def shown(address: Address) -> str:
-    """Where this machine finds what listens there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
-    return f"{host}:{address.port}"
-
-
-async def ready(gateway: Gateway, stop: asyncio.Event) -> None:
-    """Wait for the broker a moment: whoever reads `ready` may press at once."""
-    deadline = asyncio.get_running_loop().time() + BROKER_WAIT_SECONDS
-    while not gateway.broker_up and not stop.is_set() and asyncio.get_running_loop().time() < deadline:
-        if gateway.broker_problem:
-            return
-        await asyncio.sleep(0.02)
-
-
 def build_gateway(
     settings: Settings, rooms: House, watching: Watch, hubs: Mapping[str, Path], *, anonymous: bool
 ) -> Gateway:
@@ -244,7 +197,7 @@ def build_gateway(
     return gateway
 
 
-def console_rooms(rooms: House, gateway: Gateway, watching: Watch) -> Rooms:
+def console_rooms(rooms: House, gateway: Gateway, watching: Watch, proof: proving.Proof) -> Rooms:
     """What the console needs, wired."""
 
     async def routing(resident_id: str, at_us: int) -> list[dict[str, Any]]:
@@ -258,7 +211,7 @@ def console_rooms(rooms: House, gateway: Gateway, watching: Watch) -> Rooms:
         silent = (rooms.clock.now_us() - rooms.desk.turned_us) / 1e6
         if rooms.desk.healthy and rooms.desk.turned_us and silent > DESK_SILENT_SECONDS:
             gone.append("desk")
-        return Health(gone, [] if gateway.broker_up else ["broker"])
+        return Health(gone, ([] if gateway.broker_up else ["broker"]) + proof.degraded)
 
     erasure = Erasure(
         rooms.store, rooms.register, rooms.clock, forgetting(rooms.store), on_erased=rooms.feed.forget
@@ -277,6 +230,7 @@ def console_rooms(rooms: House, gateway: Gateway, watching: Watch) -> Rooms:
         clock=rooms.clock,
         ids=rooms.ids,
         health=health,
+        proof=proof,
     )
 
 

@@ -293,7 +293,7 @@ async def _server(settings: Settings, pid: str | None) -> tuple[Finding, datetim
 
 
 async def _ready(settings: Settings) -> tuple[int, Mapping[str, Any], datetime | None] | None:
-    from yijian.compose import shown
+    from yijian.serving import shown
 
     timeout = aiohttp.ClientTimeout(total=_HTTP_SECONDS)
     try:

@@ -77,7 +77,9 @@ def needed_by(ledger: Ledger, register: Register, kind: str, item_id: str) -> st
             return call.id
         if kind == "devices" and call.device == item_id:
             return call.id
-        if kind == "areas" and item_id in register.rolls.by_code[call.district].lineage(call.area):
+        if kind == "areas" and item_id in (
+            register.rolls.find(call.district) or register.rolls.default
+        ).lineage(call.area):
             return call.id
         if kind == "staff" and call.accepted is not None and call.accepted.by == item_id:
             return call.id

@@ -216,7 +216,7 @@ async def _by_http(settings: Settings, person: str, sections: tuple[str, ...]) -
         raise CommandError(
             "a server is running on this data folder: set YIJIAN_ADMIN_TOKEN to do it through it"
         )
-    from yijian.compose import shown
+    from yijian.serving import shown
 
     headers = {"Authorization": f"Bearer {settings.admin_token}"}
     timeout = aiohttp.ClientTimeout(total=_HTTP_SECONDS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from config.settings import Settings
 from dispatcher.alerts.letters import Letters
+from dispatcher.alerts.own import WithOwn
 from dispatcher.alerts.post import Post, Texts, Webhooks
 from dispatcher.alerts.sms import SmsSender
 from dispatcher.alerts.targets import Targets
@@ -30,10 +31,12 @@ def wording(settings: Settings) -> Wording:
 
 
 @asynccontextmanager
-async def post_office(settings: Settings, rooms: House, said: Wording, *, demo: bool) -> AsyncIterator[Post]:
-    """The post on the desk's rows; its senders are closed in the end."""
+async def post_office(
+    settings: Settings, rooms: House, said: Wording, *, demo: bool, own_url: str
+) -> AsyncIterator[Post]:
+    """The post on the desk's rows; its senders are closed in the end. `own_url`: the canary's webhook."""
     targets = Targets.ALL if settings.private_targets else Targets.LOOPBACK if demo else Targets.NONE
-    webhooks = WebhookSender(targets)
+    webhooks = WithOwn(WebhookSender(targets), own_url)
     texts = SmsSender(settings.sms, targets) if settings.sms else None
     try:
         post = post_with(

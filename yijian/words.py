@@ -223,6 +223,37 @@ WORDS: dict[str, tuple[str, str]] = {
     "doctor.ok": ("ok", "正常"),
     "doctor.warn": ("warn", "注意"),
     "doctor.bad": ("bad", "严重"),
+    "canary": (
+        "one press of our own through a running system, from the button to the page",
+        "对运行中的系统做一次全链路自检：从呼叫器到页面",
+    ),
+    "canary.more": (
+        "A line for each stage, with its milliseconds. Exit code 1 where it does not come through. It rings nowhere.",
+        "逐级显示耗时（毫秒）。不通或无应答时退出码为 1。自检不会响铃，也不计入任何统计。",
+    ),
+    "canary.json": ("JSON instead of text", "输出 JSON"),
+    "canary.broker": ("the broker took it", "消息服务器已收下"),
+    "canary.receipt": ("it is stored, the button has its receipt", "已落盘，按键已收到回执"),
+    "canary.desk": ("it is decided", "调度已处理"),
+    "canary.stream": ("it is on the page", "已到达页面"),
+    "canary.webhook": ("the webhook has come", "推送已送达"),
+    "canary.not.broker": ("the broker did not take it", "消息服务器未收下"),
+    "canary.not.receipt": ("no receipt", "没有回执"),
+    "canary.not.desk": ("not decided", "调度未处理"),
+    "canary.not.stream": ("not on the stream", "未到达页面"),
+    "canary.not.webhook": ("no webhook", "推送未送达"),
+    "canary.not_there": ("not part of this installation", "本系统没有这一级"),
+    "canary.passed": ("A press comes all the way.", "全链路畅通。"),
+    "canary.failed": ("A press does not come through: {stage} ({why})", "按键未能送达：{stage}（{why}）"),
+    "canary.silent": (
+        "{url} does not answer: is the server running?",
+        "{url} 没有应答：服务是否在运行？",
+    ),
+    "canary.token": (
+        "YIJIAN_ADMIN_TOKEN holds no token that may do this: an admin's or the district's is needed",
+        "YIJIAN_ADMIN_TOKEN 中没有可用的令牌：需要管理员或区级令牌",
+    ),
+    "canary.refused": ("{url} answered {status}", "{url} 返回 {status}"),
     # what commands say
     "db.backed_up": (
         "{file}: {calls} calls, {entries} entries of the journal, {size_bytes} bytes, {seconds} s",

@@ -367,7 +367,7 @@ class Post:
 
     async def _send(self, message: Message, event: FeedEvent | None) -> Outcome:
         event = event or await self._feed.event(message.district, message.fact_seq)
-        roll = self._rolls.by_code.get(message.district)
+        roll = self._rolls.find(message.district)
         if event is None or roll is None:
             return Outcome("failed", "the fact is gone")
         now_us = self._clock.now_us()

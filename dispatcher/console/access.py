@@ -96,7 +96,7 @@ class Scope:
         if not access.area or access.role in {Role.ADMIN, Role.STATION}:
             return True
         if access.role is Role.DISTRICT:
-            return access.area in rolls.by_code
+            return rolls.find(access.area) is not None
         return access.area in rolls.by_code or rolls.roll_of("areas", access.area) is not None
 
     def home(self) -> Roll | None:
@@ -110,7 +110,7 @@ class Scope:
             case Role.VOLUNTEER:
                 return rolls.roll_of("staff", access.staff)
         if access.area:
-            return rolls.by_code.get(access.area) or rolls.roll_of("areas", access.area)
+            return rolls.find(access.area) or rolls.roll_of("areas", access.area)
         return rolls.roll_of("stations", access.station) if access.station else None
 
     def sees_district(self, roll: Roll) -> bool:
@@ -149,7 +149,7 @@ class Scope:
 
     def sees_place_of(self, call: Call) -> bool:
         """Whether it is in their area; else they see a call only while they are asked to it."""
-        roll = self.rolls.by_code.get(call.district)
+        roll = self.rolls.find(call.district)
         return roll is not None and self.sees_area(roll, call.area)
 
     def may_step(self, call: Call, now_us: int) -> bool:

@@ -28,8 +28,8 @@ from dispatcher.console import (
     alerts,
     audit,
     authenticator,
-    basemap,
     calls,
+    canary,
     coverage,
     district,
     erasing,
@@ -57,6 +57,7 @@ from dispatcher.console.rooms import InUse, Rooms, WrongInput
 from dispatcher.console.sessions import Sessions
 from dispatcher.console.tokens import Tokens
 from dispatcher.console.users import Users
+from dispatcher.core.canary import CODE as CANARY
 from dispatcher.store import StoreUnavailable
 
 API = "/api/v1"
@@ -83,13 +84,10 @@ class Options:
     version: str = "0.1.0"
     stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
     hasher: Hasher = field(default_factory=Hasher)
-    base_map: basemap.BaseMap = field(default_factory=basemap.BaseMap)
 
 
 def table(
-    streams: stream.Streams | None = None,
-    persons: people.People | None = None,
-    ground: basemap.BaseMap | None = None,
+    streams: stream.Streams | None = None, persons: people.People | None = None
 ) -> tuple[Endpoint, ...]:
     """Every endpoint there is."""
     return (
@@ -102,7 +100,7 @@ def table(
         *alerts.ENDPOINTS,
         *faults.ENDPOINTS,
         *coverage.ENDPOINTS,
-        *(ground or basemap.BaseMap()).endpoints(),
+        *canary.ENDPOINTS,
         *erasing.ENDPOINTS,
         *people.endpoints(persons),
         *authenticator.endpoints(persons),
@@ -118,8 +116,7 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     log = Audit(rooms.store, rooms.clock)
     streams = stream.Streams(rooms.feed, knowing, options.stream)
     persons = people.People(Users(rooms.store, rooms.clock, rolls), sessions, log, options.hasher, rolls)
-    served = table(streams, persons, options.base_map)
-    endpoints = [endpoint for endpoint in served if endpoint.part in options.parts]
+    endpoints = [endpoint for endpoint in table(streams, persons) if endpoint.part in options.parts]
     # The bound of the body is each endpoint's own (`read`); aiohttp's must not be in its way.
     app = web.Application(middlewares=[_answered], client_max_size=0)
     door = _Door(rooms, knowing, log)
@@ -129,8 +126,7 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     if Part.DISPATCHER in options.parts:
         document = _encode(openapi.document(endpoints, API, options.version))
         app.add_routes(pages.routes(document, options.demo_token, options.demo_messages))
-        app.add_routes(options.base_map.routes())
-    app.on_response_prepare.append(_secured(options.base_map.pictures_from))
+    app.on_response_prepare.append(_secured)
 
     async def closing(_app: web.Application) -> None:
         streams.close()
@@ -202,7 +198,7 @@ class _Door:
 
     async def _handled(self, endpoint: Endpoint, ask: Ask) -> Answer | web.StreamResponse:
         """Done, and written down where it is of a kind that is."""
-        act = endpoint.audit
+        act = endpoint.audit if ask.access.id != CANARY else None  # it sees nobody, every few minutes
         if act is Act.LISTEN:  # it only ends when they go
             self._log.note(audit.entry_of(endpoint, ask, act))
         answer = await endpoint.handle(ask)
@@ -341,32 +337,24 @@ def _wrong_input(error: WrongInput, status: int) -> Problem:
     return Problem(status, detail, field=first["path"], errors=errors)
 
 
-#: What a page of ours may load and do: only what we serve, nothing from elsewhere (but map tiles, where the settings
-#: name their server), in nobody's frame.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:%s; connect-src 'self'; "
-    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+#: What a page of ours may load and do: only what we serve, nothing from elsewhere, in nobody's frame.
 _PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
 
-def _secured(pictures_from: str) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """What every answer says of itself. `pictures_from`: an origin that pictures may come from beside ours."""
-    policy = _POLICY % (f" {pictures_from}" if pictures_from else "")
-
-    async def secure(_request: web.Request, response: web.StreamResponse) -> None:
-        headers = response.headers
-        headers["Server"] = "yijian"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        headers.setdefault("Cache-Control", "no-store")
-        if response.content_type == "text/html":
-            headers["Content-Security-Policy"] = policy
-            for name, value in _PAGE_HEADERS.items():
-                headers[name] = value
-
-    return secure
+async def _secured(_request: web.Request, response: web.StreamResponse) -> None:
+    headers = response.headers
+    headers["Server"] = "yijian"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers.setdefault("Cache-Control", "no-store")
+    if response.content_type == "text/html":
+        for name, value in _PAGE_HEADERS.items():
+            headers[name] = value

@@ -123,7 +123,7 @@ class Ask:
         code = self.query.get("district", "")
         if not code:
             return self.scope.home() or rolls.default
-        roll = rolls.by_code.get(code)
+        roll = rolls.find(code)
         if roll is not None and self.scope.sees_district(roll):
             return roll
         if self.scope.sees_every_district():

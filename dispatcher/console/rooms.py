@@ -264,6 +264,18 @@ class Routing(Protocol):
         ...
 
 
+class Proof(Protocol):
+    """The canary (`dispatcher.vigil`): a press of our own, now and then, all the way."""
+
+    def view(self) -> dict[str, Any]:
+        """`CanaryView`: how it is."""
+        ...
+
+    async def once(self) -> dict[str, Any]:
+        """`RoundView`: one press, now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What is gone (nothing works without it), and what is only degraded."""
@@ -289,3 +301,4 @@ class Rooms:
     clock: Clock
     ids: Ids
     health: Callable[[], Health]
+    proof: Proof | None = None

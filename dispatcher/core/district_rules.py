@@ -64,6 +64,7 @@ FACTS = (
     *("call.overdue", "call.transferred", "call.noted", "call.seen", "call.closed", "call.reopened"),
     *("alert.sent", "alert.delivered", "alert.failed", "device.fault", "device.restored"),
     *("area.incident", "area.incident_ended", "coverage.lost", "coverage.restored", "test.passed"),
+    *("canary.lost", "canary.restored"),  # no facts: nothing of the journal is needed to tell them
 )
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")

@@ -163,6 +163,8 @@ class Rolls:
     def __init__(self) -> None:
         self.by_code: dict[str, Roll] = {}
         self.default_code = "default"
+        #: The canary's own (`core/canary.py`): whoever goes through the districts does not meet it.
+        self.canary: Roll | None = None
 
     def __getitem__(self, code: str) -> Roll:
         return self.by_code[code]
@@ -172,12 +174,20 @@ class Rolls:
         """Where what belongs to no district goes."""
         return self.by_code[self.default_code]
 
+    def find(self, code: str) -> Roll | None:
+        """The district of this code, or the canary's."""
+        if self.canary is not None and code == self.canary.district.code:
+            return self.canary
+        return self.by_code.get(code)
+
     def device_by_source(self, source: str) -> tuple[Roll, Device] | None:
         """Whose device speaks as `family/address`."""
         for roll in self.by_code.values():
             device = roll.by_source.get(source)
             if device is not None:
                 return roll, device
+        if self.canary is not None and (device := self.canary.by_source.get(source)) is not None:
+            return self.canary, device
         return None
 
     def roll_of(self, kind: str, item_id: str) -> Roll | None:

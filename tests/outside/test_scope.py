@@ -156,7 +156,9 @@ EXPECTED: dict[str, Probe] = {
     "GET /faults/{id}": Probe("faults"),
     "POST /faults/{id}/end": Probe("faults", seen=(), body=lambda _id: {}),
     "GET /coverage": Probe(),
-    "GET /map": Probe(who=EVERYONE),
+    # Whether a press comes through is everybody's to know; it tells of nobody.
+    "GET /canary": Probe(who=EVERYONE),
+    "POST /canary": Probe(who=WHOLE, body=lambda _id: {}),
     # Logging in is for anybody; what a person looks after themselves is for who has logged in, not for a token.
     "POST /login": Probe(who=EVERYONE, seen=(401,), body=lambda _id: stranger()),
     "POST /login/pin": Probe(who=NOBODY, body=lambda _id: {"login": "who-c1-zz", "pin": "4711"}),

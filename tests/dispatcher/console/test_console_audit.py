@@ -44,6 +44,8 @@ NOT_WRITTEN = {
     "getFault",
     "listCoverage",
     "getCoverage",
+    "getCanary",
+    "pressCanary",
     "getMe",
     "listColleagues",
     "listSessions",
