@@ -47,6 +47,7 @@ NOT_WRITTEN = {
     "getCanary",
     "pressCanary",
     "getMe",
+    "getOwnLogin",
     "listColleagues",
     "listSessions",
     # written together with what they do
@@ -55,6 +56,9 @@ NOT_WRITTEN = {
     "logout",
     "setPassword",
     "setPin",
+    "newTotp",
+    "setTotp",
+    "removeTotp",
     "endSession",
 }
 
