@@ -16,10 +16,12 @@ from msgspec.structs import replace
 from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from config.doors import Ids
+from dispatcher.core.area import STRUCK, station_for
 from dispatcher.core.call import (
     AlertDelivered,
     AlertFailed,
     AlertSent,
+    AreaStruck,
     CoverageLost,
     CoverageRestored,
     DeviceFault,
@@ -32,12 +34,15 @@ from dispatcher.core.reports import Astray, Covered, Fate, Faulty, Late, Mended
 from dispatcher.core.roll import Roll
 from dispatcher.core.supervise import (
     AGAIN_SECONDS,
+    MAINS,
     OFFLINE,
     OFFLINE_MANY,
     RETAINED,
+    SHARED,
     deadline_seconds,
     home_of,
 )
+from dispatcher.desk_areas import grown, home_of_area, is_known, struck, well
 from dispatcher.store import Do, Prepared, Store
 from dispatcher.tables import faults, uncovered
 
@@ -66,13 +71,20 @@ _FOUND = Prepared(delete(uncovered).where(uncovered.c.area == bindparam("b_area"
 
 
 class FaultBody(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What of a fault is not asked by: its row's `body`. `members` are the sources of all who share it."""
+    """What of a fault is not asked by: its row's `body`.
+
+    `members` are the sources of all who share it by their silence, `dark` of those without mains, `behind` of those who
+    speak through one of them.
+    """
 
     resident: str = ""
     detail: str = ""
     devices: tuple[str, ...] = ()
+    residents: tuple[str, ...] = ()
     count: int = 0
     members: tuple[str, ...] = ()
+    dark: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
     last_us: int = 0  #: when it last showed itself
     because: str = ""  #: why it ended, where it did not simply get well
     by: str = ""  #: who declared it to be over
@@ -186,13 +198,18 @@ class ReportPage:
     # ── it begins ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _faulty(self, report: Faulty, draft: Draft, roll: Roll) -> None:
+        if report.fault in SHARED:
+            keys = [(source, OFFLINE) for source in report.sources]
+            keys += [(source, MAINS) for source in report.dark]
+            keys += [(source, STRUCK) for source in report.instead]
+            for single in [known for key in keys if (known := self._fault(key)) is not None]:
+                self._end(single, draft, because=report.fault)
         known = self._fault((report.source, report.fault))
-        if report.fault == OFFLINE_MANY:
-            for source in report.sources:
-                if (single := self._fault((source, OFFLINE))) is not None:
-                    self._end(single, draft, because=OFFLINE_MANY)
         if known is not None:
             self._again(known, report, draft, roll)
+            return
+        if report.fault == STRUCK:
+            self._struck(report, draft, roll)
             return
         device = roll.by_source.get(report.source)
         if device is None and "/" in report.source and self._strange(report):
@@ -226,9 +243,25 @@ class ReportPage:
             draft,
         )
 
+    def _struck(self, report: Faulty, draft: Draft, roll: Roll) -> None:
+        area, station = home_of_area(roll, report.source)
+        fault = Fault(
+            id=self._book.ids.new("f"),
+            district=roll.district.code,
+            area=area,
+            device=None,
+            source=report.source,
+            fault=STRUCK,
+            station=station,
+            since_us=draft.now_us,
+            due_us=draft.now_us + round(deadline_seconds(STRUCK, None, serves=True) * 1e6),
+            body=grown(FaultBody(last_us=draft.now_us), report, roll),
+        )
+        self._open(fault, draft)
+
     def _strange(self, report: Faulty) -> bool:
         """Of a device that is in no register: only a replayed message is a fault, and only so many of them."""
-        if report.source.partition("/")[0] in {"district", "line"}:
+        if report.source.partition("/")[0] in {"area", "district", "line"}:
             return False
         if report.fault != RETAINED:
             return True
@@ -246,8 +279,13 @@ class ReportPage:
             members = tuple(dict.fromkeys((*body.members, *report.sources)))
             if len(members) > len(body.members):
                 devices = _devices(members, roll)
-                grown = replace(body, members=members, devices=devices, count=len(members))
-                fault = replace(known, body=grown)
+                more = replace(body, members=members, devices=devices, count=len(members))
+                fault = replace(known, body=more)
+                self._change(fault, _BODY)
+                draft.aside(_told(fault), device=None)
+        elif known.fault == STRUCK:
+            fault = replace(known, body=grown(body, report, roll))
+            if fault.body != body:
                 self._change(fault, _BODY)
                 draft.aside(_told(fault), device=None)
 
@@ -278,6 +316,8 @@ class ReportPage:
         self._end(fault, draft, because=report.because)
         for source in report.sources:
             self._faulty(Faulty(fault=OFFLINE, source=source), draft, roll)
+        for source in report.dark:
+            self._faulty(Faulty(fault=MAINS, source=source), draft, roll)
 
     def end_by_hand(self, fault: Fault, draft: Draft, by: str, text: str) -> None:
         """Somebody has seen to it; `text` is the id of what they wrote."""
@@ -285,8 +325,11 @@ class ReportPage:
 
     def _end(self, fault: Fault, draft: Draft, *, because: str = "", by: str = "", text: str = "") -> None:
         self._faults[fault.key] = None
-        body = _encoded(replace(fault.body, members=(), because=because, by=by, text=text))
-        self._add(_END, {"b_id": fault.id, "b_ended_us": draft.now_us, "b_body": body})
+        body = replace(fault.body, members=(), dark=(), behind=(), because=because, by=by, text=text)
+        self._add(_END, {"b_id": fault.id, "b_ended_us": draft.now_us, "b_body": _encoded(body)})
+        if fault.fault == STRUCK:
+            draft.aside(well(fault, because=because, by=by, text=text), device=None)
+            return
         restored = DeviceRestored(
             fault=fault.fault,
             source=fault.source,
@@ -315,6 +358,9 @@ class ReportPage:
         fault = self.with_id(report.id)
         if fault is None:
             return
+        if fault.fault == STRUCK:
+            self._area_astray(fault, draft, roll)
+            return
         device = roll.by_source.get(fault.source)
         if fault.device is not None and (device is None or device.id != fault.device):
             self._end(fault, draft, because="removed")
@@ -339,6 +385,14 @@ class ReportPage:
             kept = replace(fault, station=station)
             self._change(kept, _OWNER)
             draft.aside(_told(kept), device=kept.device)
+
+    def _area_astray(self, fault: Fault, draft: Draft, roll: Roll) -> None:
+        if not is_known(roll, fault.area):
+            self._end(fault, draft, because="removed")
+        elif fault.station not in roll.stations:
+            kept = replace(fault, station=station_for(roll, fault.area))
+            self._change(kept, _OWNER)
+            draft.aside(_told(kept), device=None)
 
     # ── coverage ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -393,7 +447,9 @@ def _devices(sources: Iterable[str], roll: Roll) -> tuple[str, ...]:
     return tuple(device.id for device in known if device is not None)[:DEVICES_MAX]
 
 
-def _told(fault: Fault) -> DeviceFault:
+def _told(fault: Fault) -> DeviceFault | AreaStruck:
+    if fault.fault == STRUCK:
+        return struck(fault)
     return DeviceFault(
         fault=fault.fault,
         source=fault.source,

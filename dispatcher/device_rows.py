@@ -18,19 +18,21 @@ class _Body(msgspec.Struct):
     type: SignalType
     line: str = ""
     via: str = ""
+    dark: bool = False
 
 
 _BODY = msgspec.json.Decoder(_Body)
 
 
 class Known(NamedTuple):
-    """One device: `off`, it was said to be offline; `silent` for so many seconds while we listened."""
+    """One device: `off`, it was said to be offline; `silent` for so many seconds while we listened; `dark`, without mains."""
 
     heard_us: int
     line: str
     via: str
     off: bool
     silent: float
+    dark: bool
 
 
 async def known_devices(store: Store) -> Mapping[str, Known]:
@@ -52,6 +54,7 @@ async def known_devices(store: Store) -> Mapping[str, Known]:
             body.via,
             body.type is SignalType.OFFLINE,
             (last_us[body.line] - heard_us) / 1e6 if heard_us else 0.0,
+            body.dark,
         )
         for source, heard_us, body in read
     }

@@ -112,8 +112,10 @@ class FaultBoard:
         return await texts_of(self._store, {row.body.text for row in rows if row.body.text})
 
 
-def view_fault(row: FaultRow, *, resident: str | None, note: str | None) -> dict[str, Any]:
-    """As the API shows it."""
+def view_fault(
+    row: FaultRow, *, resident: str | None, note: str | None, residents: Sequence[str]
+) -> dict[str, Any]:
+    """As the API shows it; `residents` are those of its list whom the asker may see."""
     body = row.body
     return {
         "id": row.id,
@@ -133,6 +135,7 @@ def view_fault(row: FaultRow, *, resident: str | None, note: str | None) -> dict
         "by": body.by or None,
         "note": note,
         "devices": list(body.devices),
+        "residents": list(residents),
         "count": body.count,
     }
 

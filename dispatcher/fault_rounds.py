@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dispatcher.core.area import STRUCK
 from dispatcher.core.listening import Listening
 from dispatcher.core.reports import Astray, Faulty, Late, Mended, Report
 from dispatcher.core.roll import Roll, Rolls
 from dispatcher.core.supervise import LINE, RETAINED
+from dispatcher.desk_areas import is_known
 from dispatcher.desk_reports import Fault, ReportBook
 
 #: A replayed message is forgotten when none came for this long.
@@ -55,6 +57,8 @@ def by_register(book: ReportBook, rolls: Rolls) -> list[Told]:
 
 
 def _is_astray(fault: Fault, roll: Roll) -> bool:
+    if fault.fault == STRUCK and not is_known(roll, fault.area):
+        return True
     if fault.station not in roll.stations and fault.station != roll.desk().id:
         return True
     if fault.device is None:

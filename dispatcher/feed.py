@@ -17,7 +17,7 @@ import msgspec
 
 from dispatcher.board import Board
 from dispatcher.core.alert import area_of
-from dispatcher.core.call import AlertFact, Call, DeviceFault, DeviceRestored, Entry
+from dispatcher.core.call import AlertFact, AreaStruck, AreaWell, Call, DeviceFault, DeviceRestored, Entry
 from dispatcher.core.commands import Place
 from dispatcher.core.roll import Roll, Rolls
 from dispatcher.journal import Journal, parse_position, position, told_after
@@ -106,7 +106,7 @@ class FeedEvent:
         """The stations that may see it: asked at any time, or holding it; of a fault the one whose task it is."""
         if self.call is None:
             fact = self.entry.fact
-            if isinstance(fact, DeviceFault | DeviceRestored):
+            if isinstance(fact, DeviceFault | DeviceRestored | AreaStruck | AreaWell):
                 return frozenset({fact.station})
             return frozenset()
         return frozenset({offer.to for offer in self.call.offers} | stations_of(self.call))

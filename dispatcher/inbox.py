@@ -125,6 +125,10 @@ class Watch(Protocol):
         """When the device itself was last heard."""
         ...
 
+    def is_dark(self, source: str) -> bool:
+        """Whether its mains are gone and that is not reported yet, or in common with others."""
+        ...
+
     def failed(self, reports: Sequence[Report]) -> None:
         """These are not on disk: it is as if they had never been made."""
         ...
@@ -168,14 +172,19 @@ class Inbox:
                 rows.append(self._row(signal, source, received_us, found[0].district.code if found else None))
             if found is not None:
                 # Only devices of the register have a row: strangers must not grow a table.
-                heard_us = received_us
+                heard_us, dark = received_us, False
                 if self.watch is not None:
                     for report in self._watched(found[1], source, signal, received_us, line):
                         reports.append(report)
                         noticed.append(self._report_row(report, source, "", found[0].district.code))
                     if not signal.id:
                         heard_us = self.watch.heard_us(source)
-                states[source] = {"source": source, "heard_us": heard_us, "body": _state(signal, line)}
+                    dark = self.watch.is_dark(source)
+                states[source] = {
+                    "source": source,
+                    "heard_us": heard_us,
+                    "body": _state(signal, line, dark=dark),
+                }
         work = [Do(_HEARD, list(states.values()))]
         if noticed:
             work.append(Do(_PUT, noticed))
@@ -403,6 +412,10 @@ class Inbox:
         return len(self._waiting)
 
 
-def _state(signal: Signal, line: str) -> str:
-    told = {name: signal.details[name] for name in ("battery", "rssi", "via") if name in signal.details}
+def _state(signal: Signal, line: str, *, dark: bool) -> str:
+    told: dict[str, Any] = {
+        name: signal.details[name] for name in ("battery", "rssi", "via") if name in signal.details
+    }
+    if dark:
+        told["dark"] = True
     return msgspec.json.encode({"type": signal.type, "line": line, **told}).decode()

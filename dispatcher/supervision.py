@@ -20,6 +20,7 @@ import structlog
 from config.doors import Clock
 from devices.signal import Signal, SignalType
 from dispatcher import fault_rounds
+from dispatcher.core.area import STRUCK
 from dispatcher.core.district import Device
 from dispatcher.core.listening import Ears, LineUp
 from dispatcher.core.reports import Faulty, Mended, Report
@@ -27,24 +28,18 @@ from dispatcher.core.roll import Rolls
 from dispatcher.core.supervise import (
     BATTERY_WELL_ABOVE,
     BY_HAND,
-    JOIN_SECONDS,
     MAINS,
     OFFLINE,
-    OFFLINE_MANY,
     RETAINED,
-    STILL_SILENT,
-    Fallen,
     Health,
-    Many,
-    are_many,
     left_seconds,
-    many_of,
     news_of,
 )
 from dispatcher.desk_reports import Fault, ReportBook
 from dispatcher.device_rows import known_devices
 from dispatcher.fault_rounds import Told
 from dispatcher.inbox import Inbox
+from dispatcher.shared_faults import SOURCES_MAX, SharedFaults
 from dispatcher.store import Store, StoreUnavailable
 
 log = structlog.get_logger("supervision")
@@ -53,12 +48,12 @@ log = structlog.get_logger("supervision")
 TURN_SECONDS, SOON_SECONDS = 5.0, 1.0
 #: Who is offline may come back at once, and others may go with it: it is told after this.
 WAIT_SECONDS = 5.0
-#: A fault that many share grows at most so often.
-GROW_SECONDS = 60.0
 #: Who is behind a hub that is offline, or on a line that is closed, is looked at again after this.
 LATER_SECONDS = 60.0
-#: Devices looked through in one go before the loop gets a turn; sources named in one report.
-_CHUNK, _SOURCES = 500, 2000
+#: After a line came back everybody's connection is new: who is not there so long after it has really gone.
+BACK_SECONDS = 90.0
+#: Devices looked through in one go before the loop gets a turn.
+_CHUNK = 500
 #: Replays of so many devices are told an hour.
 _REPLAYS_MAX = 1000
 
@@ -87,11 +82,10 @@ class Supervision:
         self._behind: dict[str, set[str]] = {}
         self._look: list[tuple[float, str]] = []
         self._waiting: dict[str, float] = {}
-        self._fallen: dict[str, Fallen] = {}
-        self._many: dict[str, Many] = {}
         self._replayed: dict[str, int] = {}
         self._version = -1
         self._wake = asyncio.Event()
+        self._shared = SharedFaults(rolls, book, self._time, self._health, self._behind, self._waiting)
         inbox.watch = self
         book.on_fault = self._decided
 
@@ -113,7 +107,11 @@ class Supervision:
             reports += self._through(health, source, f"{signal.family}/{details['via']}")
         if kind is SignalType.HEARTBEAT and health.calm and details.get("battery", 100) > BATTERY_WELL_ABOVE:
             return reports
-        reports += [self._report(source, *news) for news in news_of(health, kind, details)]
+        gathers = self._shared.mains(device, source, kind)
+        news = [one for one in news_of(health, kind, details) if not (gathers and one.fault == MAINS)]
+        if gathers:
+            self._wake.set()
+        reports += [self._report(source, *one) for one in news]
         if health.silent:
             self._back(health, source)
         for report in reports:
@@ -142,7 +140,7 @@ class Supervision:
         if not on:
             return Mended(fault=fault, source=source)
         behind = sorted(self._behind.get(source, ())) if fault in {MAINS, OFFLINE} else []
-        return Faulty(fault=fault, source=source, sources=tuple(behind[:_SOURCES]), detail=detail)
+        return Faulty(fault=fault, source=source, sources=tuple(behind[:SOURCES_MAX]), detail=detail)
 
     def _back(self, health: Health, source: str) -> None:
         """It is there again: its silence is looked for anew, and that of all who speak through it."""
@@ -150,8 +148,7 @@ class Supervision:
         self._waiting.pop(source, None)
         if health.many:
             health.many = False
-            for many in self._many.values():
-                many.silent.discard(source)
+            self._shared.back(source)
         health.settle()
         self._arm(health, source)
         for other in self._behind.get(source, ()):
@@ -187,6 +184,10 @@ class Supervision:
         health = self._health.get(source)
         return health.heard_us if health is not None else 0
 
+    def is_dark(self, source: str) -> bool:
+        """Whether its mains are gone, and no fault of its own says so on disk."""
+        return self._shared.is_dark(source)
+
     def failed(self, reports: Sequence[Report]) -> None:
         """What was reported is not on disk."""
         for report in reports:
@@ -209,46 +210,15 @@ class Supervision:
 
     def _mark(self, report: Report) -> None:
         """It is about to be stored: from now on it is known."""
-        match report:
-            case Faulty(fault="offline_many", sources=sources):
-                now = self._time()
-                many = self._many.setdefault(report.source, Many(set(), 0, now))
-                many.silent.update(sources)
-                many.total += len(sources)
-                many.grown = now
-                self._shared(sources)
-            case Mended(fault="offline_many", sources=sources):
-                self._many.pop(report.source, None)
-                for source in sources:
-                    self._set(source, OFFLINE, on=True)
-            case Faulty() | Mended():
-                self._set(report.source, report.fault, on=isinstance(report, Faulty))
-            case _:
-                pass
+        if isinstance(report, Faulty | Mended) and not self._shared.mark(report):
+            self._set(report.source, report.fault, on=isinstance(report, Faulty))
 
     def _unmark(self, report: Report) -> None:
         """It was not stored after all."""
-        match report:
-            case Faulty(fault="offline_many", sources=sources):
-                many = self._many[report.source]
-                many.silent.difference_update(sources)
-                many.total -= len(sources)
-                if not many.total:
-                    del self._many[report.source]
-                for source in sources:
-                    self._set(source, OFFLINE, on=False)
-                    self._wait(source)
-            case Mended(fault="offline_many", sources=sources):
-                # Those alone are left in it: it is over at the next turn again.
-                total = max(1, round(len(sources) / STILL_SILENT))
-                self._many[report.source] = Many(set(sources), total, self._time() - JOIN_SECONDS)
-                self._shared(sources)
-            case Faulty() | Mended():
-                self._set(report.source, report.fault, on=isinstance(report, Mended))
-                if report.fault == OFFLINE and isinstance(report, Faulty):
-                    self._wait(report.source)
-            case _:
-                pass
+        if isinstance(report, Faulty | Mended) and not self._shared.unmark(report):
+            self._set(report.source, report.fault, on=isinstance(report, Mended))
+            if report.fault == OFFLINE and isinstance(report, Faulty):
+                self._wait(report.source)
 
     def _set(self, source: str, fault: str, *, on: bool) -> None:
         health = self._health.get(source)
@@ -261,16 +231,10 @@ class Supervision:
                 self._waiting.pop(source, None)
         health.tell(fault, on=on)
 
-    def _shared(self, sources: Iterable[str]) -> None:
-        for source in sources:
-            health = self._health.get(source)
-            if health is not None:
-                health.many, health.waiting = True, False
-                self._waiting.pop(source, None)
-                health.tell(OFFLINE, on=False)
-
     def _decided(self, key: tuple[str, str], fault: Fault | None) -> None:
         """The desk has decided, and it is on disk: a fault that a person ended, or that the register moved, too."""
+        if fault is None and key[1] == STRUCK and self._shared.ended(key[0]):
+            self._wake.set()
         health = self._health.get(key[0])
         if health is not None and (key[1] in health.told) is not (fault is not None):
             health.tell(key[1], on=fault is not None)
@@ -331,7 +295,7 @@ class Supervision:
         self._wait(source)
         found = self._rolls.device_by_source(source)
         if found is not None:
-            self._fallen.setdefault(found[0].district.code, Fallen()).add(self._time(), source)
+            self._shared.fell(source, found[0].district.code)
 
     def _wait(self, source: str) -> None:
         health = self._health.get(source)
@@ -362,18 +326,10 @@ class Supervision:
         for source, name in self._book.faults:
             if source in self._health:
                 self._health[source].tell(name, on=True)
-        self._recall_many()
+        self._shared.recall({source for source, state in stored.items() if state.dark})
         for source, health in self._health.items():
             health.settle()
             self._arm(health, source, WAIT_SECONDS if health.off else None)
-
-    def _recall_many(self) -> None:
-        for (source, name), fault in self._book.faults.items():
-            if name == OFFLINE_MANY:
-                known = {one: self._health[one] for one in fault.body.members if one in self._health}
-                silent = {one for one, how in known.items() if how.off or how.heard_us <= fault.since_us}
-                self._many[source] = Many(silent, max(1, len(known)), self._time() - JOIN_SECONDS)
-                self._shared(silent)
 
     async def run(self) -> None:
         """Look around, for ever."""
@@ -383,7 +339,7 @@ class Supervision:
                 await self.turn()
             except StoreUnavailable as error:
                 log.warning("faults_not_written", error=str(error))
-            seconds = SOON_SECONDS if self._waiting else TURN_SECONDS
+            seconds = SOON_SECONDS if self._waiting or self._shared.held else TURN_SECONDS
             if self._look:
                 seconds = min(seconds, max(0.2, self._look[0][0] - self._time()))
             try:
@@ -403,7 +359,7 @@ class Supervision:
         self._find_silent(now)
         reports = [
             *self._offline(now),
-            *self._over(),
+            *self._shared.over(),
             *fault_rounds.by_time(self._book, self._clock.now_us()),
             *fault_rounds.by_line(self._book, self._ears.lines(), now, self._rolls.default_code),
         ]
@@ -420,6 +376,7 @@ class Supervision:
             raise
 
     def _offline(self, now: float) -> Iterator[Told]:
+        """Who is to be told now: silent, or without mains; in common where it is a common fault."""
         due: dict[str, list[str]] = {}
         for source in [source for source, at in self._waiting.items() if at <= now]:
             health, found = self._health.get(source), self._rolls.device_by_source(source)
@@ -430,33 +387,17 @@ class Supervision:
                 health.waiting = False
                 health.settle()
                 self._arm(health, source, LATER_SECONDS)
+            elif (
+                health.off
+                and (back := self._ears.of(health.line, found[1].family).again + BACK_SECONDS) > now
+            ):
+                # Its last will: the broker says that of everybody when it comes back from a restart.
+                self._waiting[source] = back
             else:
                 due.setdefault(found[0].district.code, []).append(source)
-        for code, sources in due.items():
-            fallen = self._fallen.setdefault(code, Fallen()).within(now)
-            down = {one for one in fallen if (how := self._health.get(one)) is not None and how.down}
-            many = self._many.get(many_of(code))
-            if many is not None and now - many.grown < GROW_SECONDS:
-                self._waiting.update(dict.fromkeys(sources, many.grown + GROW_SECONDS))
-            elif are_many(len(down), sum(bool(self._behind.get(one)) for one in down)) or (
-                many is not None and now - many.grown <= JOIN_SECONDS
-            ):
-                everybody = sorted({*sources, *(one for one in down if OFFLINE in self._health[one].told)})
-                for start in range(0, len(everybody), _SOURCES):
-                    part = tuple(everybody[start : start + _SOURCES])
-                    yield Faulty(fault=OFFLINE_MANY, source=many_of(code), sources=part), "", code
-            else:
-                for source in sources:
-                    detail = "status" if self._health[source].off else "silent"
-                    yield self._report(source, OFFLINE, on=True, detail=detail), "", code
-
-    def _over(self) -> Iterator[Told]:
-        """Of many nearly all are there again; not before the desk has come to know of them."""
-        for source, many in self._many.items():
-            fault = self._book.faults.get((source, OFFLINE_MANY))
-            if many.over and fault is not None:
-                silent = tuple(sorted(many.silent))
-                yield Mended(fault=OFFLINE_MANY, source=source, sources=silent), "", fault.district
+        dark = self._shared.due(now)
+        for code in {**due, **dark}:
+            yield from self._shared.told(code, due.get(code, ()), dark.get(code, ()), now, self._report)
 
     # ── the register ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -487,13 +428,10 @@ class Supervision:
             return
         self._waiting.pop(source, None)
         self._leave_hub(health, source)
-        for many in self._many.values():
-            if health.many and source in many.silent:
-                many.silent.discard(source)
-                many.total -= 1
+        self._shared.forget(source)
 
     @property
     def offline(self) -> int:
         """How many devices are known to be offline."""
         told = sum(name == OFFLINE for _, name in self._book.faults)
-        return told + sum(len(many.silent) for many in self._many.values())
+        return told + self._shared.silent

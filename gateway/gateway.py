@@ -79,6 +79,7 @@ class LineState:
     transport: Transport
     open: bool
     problem: str
+    times: int = 0  #: it was opened, where that is counted: a broker's restart is over before anybody looks
 
 
 class Gateway:
@@ -132,8 +133,11 @@ class Gateway:
         """All lines, the native dialect first."""
         connected = self._mqtt.connected
         problem = "" if connected else self.broker_problem or "no connection to the broker"
+        times: int = getattr(
+            self._mqtt, "times", 0
+        )  # a way may keep no count: a wire in memory is never restarted
         states = [
-            LineState(opened.name, line.family, line.transport, connected, problem)
+            LineState(opened.name, line.family, line.transport, connected, problem, times)
             for opened, line in self._mqtt_lines
         ]
         states += [

@@ -204,6 +204,14 @@ class Town(Process):
         for device in devices:
             self._expect("restored", device, fault, 1)
 
+    def expect_struck(self, area: str, kind: str, station: str, count: int) -> None:
+        """That area's devices are in trouble together, so many, and whose task that is."""
+        self._expect("struck", area, f"{kind} for {station}, {count}", 1)
+
+    def expect_well(self, area: str, because: str = "") -> None:
+        """That area is well again, or its trouble over."""
+        self._expect("well", area, because, 1)
+
     def expect_lost(self, *communities: str) -> None:
         """Nobody below the desk can come there."""
         for community in communities:

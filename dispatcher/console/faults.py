@@ -20,7 +20,9 @@ from dispatcher.fault_board import FaultFilter, FaultRow, view_fault
 class FaultView(Struct):
     """Something wrong with a device, or with many: whose task, by when, and whether it is over.
 
-    `devices` names those that suffer with it, the first of `count`. `because`: removed, moved, offline_many, by_hand.
+    `devices` names those that suffer with it, the first of `count`; `residents` whose they are, where an area is struck
+    (`fault` area_incident, `detail` power or network, `device` null). `because`: removed, moved, by_hand, and
+    offline_many or area_incident where it goes on in that one.
     """
 
     id: str
@@ -40,6 +42,7 @@ class FaultView(Struct):
     by: str | None
     note: str | None
     devices: list[str]
+    residents: list[str]
     count: int
 
 
@@ -81,12 +84,16 @@ def _station(ask: Ask) -> str:
 def _shown(ask: Ask, row: FaultRow, notes: dict[str, str]) -> dict[str, Any]:
     """The resident it was a fault of, where they are in sight."""
     roll = ask.scope.rolls.by_code.get(row.district)
-    resident = roll.residents.get(row.body.resident) if roll is not None else None
-    seen = roll is not None and resident is not None and ask.scope.sees_resident(roll, resident)
+
+    def seen(resident_id: str) -> bool:
+        resident = roll.residents.get(resident_id) if roll is not None else None
+        return roll is not None and resident is not None and ask.scope.sees_resident(roll, resident)
+
     return view_fault(
         row,
-        resident=row.body.resident if seen else None,
+        resident=row.body.resident if seen(row.body.resident) else None,
         note=notes.get(row.body.text) if row.body.text else None,
+        residents=[one for one in row.body.residents if seen(one)],
     )
 
 
@@ -133,7 +140,8 @@ ENDPOINTS = (
         query=(
             Query("state", "open, ended or all", choices=("open", "ended", "all")),
             Query(
-                "fault", "of this kind: offline, offline_many, battery, mains, tamper, retained, line_closed"
+                "fault",
+                "of this kind: offline, offline_many, area_incident, battery, mains, tamper, retained, line_closed",
             ),
             Query("area", "of residents in this area or below it"),
             Query("station", "this station's task"),
@@ -161,8 +169,8 @@ ENDPOINTS = (
         path="/faults/{id}/end",
         name="endFault",
         tag="faults",
-        en="It has been seen to: tamper, battery, mains, retained. Silence ends by itself",
-        zh="故障已处理：防拆、电池、市电、滞留消息；离线会自动恢复",
+        en="It has been seen to: tamper, battery, mains, retained, area_incident. Silence ends by itself",
+        zh="故障已处理：防拆、电池、市电、滞留消息、片区事件；离线会自动恢复",
         handle=ended,
         roles=STAFFED,
         body=EndFaultBody,

@@ -19,6 +19,8 @@ from config.doors import from_us, to_us
 from dispatcher.core.call import (
     Accepted,
     AlertFact,
+    AreaStruck,
+    AreaWell,
     Asked,
     Call,
     Closed,
@@ -108,7 +110,9 @@ def area_of(entry: Entry, call: Call | None) -> str:
     if call is not None:
         return call.area
     match entry.fact:
-        case DeviceFault() | DeviceRestored() | CoverageLost() | CoverageRestored() as fact:
+        case DeviceFault() | DeviceRestored() | AreaStruck() | AreaWell() as fact:
+            return fact.area
+        case CoverageLost() | CoverageRestored() as fact:
             return fact.area
         case _:
             return ""

@@ -11,7 +11,38 @@ from typing import Any
 
 from msgspec import Struct
 
+from dispatcher.core.aside import (
+    AlertDelivered,
+    AlertFact,
+    AlertFailed,
+    AlertSent,
+    AreaStruck,
+    AreaWell,
+    CoverageLost,
+    CoverageRestored,
+    DeviceFault,
+    DeviceRestored,
+    Fact,
+    PassedOver,
+    TestPassed,
+)
 from dispatcher.core.district import Policy
+
+__all__ = [
+    "AlertDelivered",
+    "AlertFact",
+    "AlertFailed",
+    "AlertSent",
+    "AreaStruck",
+    "AreaWell",
+    "CoverageLost",
+    "CoverageRestored",
+    "DeviceFault",
+    "DeviceRestored",
+    "Fact",
+    "PassedOver",
+    "TestPassed",
+]
 
 
 class State(StrEnum):
@@ -82,13 +113,6 @@ class Offer(Struct, frozen=True, gc=False, omit_defaults=True):
     travel_seconds: float | None = None
     distance_m: float | None = None
     state: OfferState = OfferState.OFFERED
-
-
-class PassedOver(Struct, frozen=True, gc=False):
-    """A nearer station that was not asked, and why."""
-
-    station: str
-    reason: str
 
 
 class Spoke(Struct, frozen=True, gc=False):
@@ -179,10 +203,6 @@ class Call(Struct, frozen=True, gc=False, kw_only=True):
     def offer_to(self, to: str) -> Offer | None:
         """The entry of a station or person, if asked."""
         return next((offer for offer in self.offers if offer.to == to), None)
-
-
-class Fact(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="fact"):
-    """Something that happened. Subclasses say what; the journal says when, to which call and because of what."""
 
 
 class Opened(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.opened"):
@@ -361,91 +381,11 @@ class Reopened(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.reopen
     text: str = ""
 
 
-class TestPassed(Fact, frozen=True, gc=False, omit_defaults=True, tag="test.passed"):
-    """A test was heard: a `test` signal, or the first press in test mode."""
-
-    __test__ = False
-
-    source: str = ""
-
-
-class DeviceFault(Fact, frozen=True, gc=False, omit_defaults=True, tag="device.fault"):
-    """Something is wrong with a device, or with many at once: `fault` says what, `station` whose task it is, until when.
-
-    `id` is the fault's; `overdue`: its time has passed and nobody has seen to it. `devices`: those that suffer with it,
-    the first of `count`.
-    """
-
-    fault: str
-    source: str = ""
-    id: str = ""
-    station: str = ""
-    area: str = ""
-    due_us: int | None = None
-    overdue: bool = False
-    devices: tuple[str, ...] = ()
-    count: int = 0
-    detail: str = ""
-
-
-class DeviceRestored(Fact, frozen=True, gc=False, omit_defaults=True, tag="device.restored"):
-    """The fault `id` has ended: by itself, or `because` removed, moved, offline_many (shared from now on), by_hand."""
-
-    fault: str
-    source: str = ""
-    id: str = ""
-    station: str = ""
-    area: str = ""
-    since_us: int | None = None
-    because: str = ""
-    by: str = ""
-    text: str = ""
-
-
-class CoverageLost(Fact, frozen=True, gc=False, omit_defaults=True, tag="coverage.lost"):
-    """Nobody below the desk can come to this community now; `passed_over` says why not the nearest ones."""
-
-    area: str
-    passed_over: tuple[PassedOver, ...] = ()
-
-
-class CoverageRestored(Fact, frozen=True, gc=False, omit_defaults=True, tag="coverage.restored"):
-    """Somebody can come again: `station`."""
-
-    area: str
-    station: str = ""
-    since_us: int | None = None
-
-
-class AlertFact(Fact, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """What became of a message `alert` to `to` about the fact `about`: it says nothing about the call itself."""
-
-    alert: str
-    kind: str
-    channel: str
-    to: str
-    about: str
-    why: str = ""
-
-
-class AlertSent(AlertFact, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="alert.sent"):
-    """A provider has taken it."""
-
-
-class AlertDelivered(
-    AlertFact, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="alert.delivered"
-):
-    """It has arrived."""
-
-
-class AlertFailed(AlertFact, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag="alert.failed"):
-    """It was given up: `why`. It can be sent again by hand."""
-
-
 AnyFact = (
     Opened | Joined | CancelRequested | Dispatched | Escalated | Skipped | Accepted | Declined | Lapsed | SpokeWith
     | EnRoute | OnScene | Overdue | Transferred | Noted | Seen | Closed | Reopened | TestPassed | DeviceFault
-    | DeviceRestored | CoverageLost | CoverageRestored | AlertSent | AlertDelivered | AlertFailed
+    | DeviceRestored | AreaStruck | AreaWell | CoverageLost | CoverageRestored | AlertSent | AlertDelivered
+    | AlertFailed
 )  # fmt: skip
 
 

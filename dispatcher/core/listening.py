@@ -5,28 +5,48 @@ A device is silent for as long as its line was open and nothing came. Pure: the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+#: A line is forgiven so often for having been away.
+AGAIN_SECONDS = 600.0
+
 
 class LineUp(NamedTuple):
-    """A line as the gateway has it: `open` while frames can come by it."""
+    """A line as the gateway has it: `open` while frames can come by it; `times` it was opened, where that is counted."""
 
     name: str
     family: str
     open: bool
+    times: int = 0
 
 
 class Listening:
-    """How long we have listened to one line: `total` seconds. `since`: when it was last opened, or closed."""
+    """How long we have listened to one line: `total` seconds. `since`: when it was last opened, or closed.
 
-    __slots__ = ("family", "open", "since", "total")
+    `again`: when it came back after it had been open before. One that comes and goes does so once in ten minutes: what
+    is forgiven because of it must not be forgiven for ever.
+    """
+
+    __slots__ = ("again", "family", "open", "since", "times", "total", "was_open")
 
     def __init__(self, family: str, since: float, *, is_open: bool) -> None:
         self.family = family
         self.open = is_open
         self.since = since
         self.total = 0.0
+        self.again = -math.inf
+        self.times = 0
+        self.was_open = is_open
+
+    def look(self, now: float, line: LineUp) -> None:
+        """Whether it has come back since it was last looked at, be it for a moment between two looks."""
+        back = self.was_open and line.open and (not self.open or line.times > self.times > 0)
+        if back and now - self.again > AGAIN_SECONDS:
+            self.again = now
+        self.was_open = self.was_open or line.open
+        self.times = line.times
 
 
 class Ears:
@@ -46,8 +66,11 @@ class Ears:
         for line in lines:
             known = self._lines.get(line.name)
             if known is None:
-                self._lines[line.name] = Listening(line.family, now, is_open=line.open)
-            elif known.open and line.open:
+                known = self._lines[line.name] = Listening(line.family, now, is_open=line.open)
+                known.times = line.times
+                continue
+            known.look(now, line)
+            if known.open and line.open:
                 known.total += passed
             elif known.open != line.open:
                 known.open, known.since = line.open, now

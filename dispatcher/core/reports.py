@@ -13,21 +13,29 @@ class Faulty(Struct, frozen=True, omit_defaults=True, kw_only=True, tag="faulty"
     """Something is wrong with a device: `source` is family/address, `sources` the devices that suffer with it.
 
     A fault that many share has the district as its source (`many_of`), and `sources` are those many. Said again, it
-    grows by them.
+    grows by them. That of an area (`area.source_of`) has those whose mains are gone as well (`dark`), and who speaks
+    through one of them (`behind`); it comes in the place of the narrower ones (`instead`, their sources).
     """
 
     fault: str
     source: str = ""
     sources: tuple[str, ...] = ()
     detail: str = ""
+    dark: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 class Mended(Struct, frozen=True, omit_defaults=True, kw_only=True, tag="mended"):
-    """It is well again. Of a fault that many shared `sources` are still not: each has a fault of its own from now on."""
+    """It is well again. Of a fault that many shared `sources` (and `dark`, without mains) are still not.
+
+    Each of these has a fault of its own from now on.
+    """
 
     fault: str
     source: str = ""
     sources: tuple[str, ...] = ()
+    dark: tuple[str, ...] = ()
     because: str = ""
 
 

@@ -2,6 +2,7 @@
 
     a heartbeat every 900 s, none for 3 x 900 s + 10 %   ->  offline: the nearest station has 2 h, then the desk
     ten fall silent within a minute                      ->  one fault, `offline_many`, the desk's
+    a community loses power                              ->  one fault of that area (`area.py`)
 
 Silence is counted only while we listened ourselves: that clock (`listened`, seconds) stands still while the line is
 closed. Pure, like all of the core.
@@ -9,11 +10,11 @@ closed. Pure, like all of the core.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from devices.signal import SignalType
+from dispatcher.core.area import STRUCK, Calm
 from dispatcher.core.district import Device, Resident, Station, StationKind
 from dispatcher.core.geo import rough_m
 from dispatcher.core.roll import Roll
@@ -48,7 +49,9 @@ JOIN_SECONDS = 600.0
 STILL_SILENT = 0.1
 
 #: What a person can declare to be over. The rest ends by itself, when the device or the line is there again.
-BY_HAND = frozenset({BATTERY, MAINS, TAMPER, RETAINED})
+BY_HAND = frozenset({BATTERY, MAINS, TAMPER, RETAINED, STRUCK})
+#: One fault that many have.
+SHARED = frozenset({OFFLINE_MANY, STRUCK})
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -58,6 +61,7 @@ class Health:
 
     __slots__ = (
         "calm",
+        "dark",
         "heard_us",
         "heartbeat",
         "line",
@@ -79,6 +83,7 @@ class Health:
         self.via = ""  #: the hub it speaks through
         self.told = _NOTHING  #: the faults of its own that are open
         self.many = False  #: one of those who share a fault
+        self.dark = False  #: one of those whose area is struck: its mains are gone
         self.off = False  #: its status, or its hub, says that it is offline
         self.waiting = False  #: offline, and not told yet
         self.low_at = 0.0  #: the battery when it was called low
@@ -171,36 +176,66 @@ def many_of(district: str) -> str:
 
 
 class Many:
-    """A fault that many share: `silent`, those of `total` who are so still; when it last grew."""
+    """A fault that many share: `silent` (and, of an area, `dark`) are those of `total` who are so still; when it last grew."""
 
-    __slots__ = ("grown", "silent", "total")
+    __slots__ = ("calm", "dark", "grown", "members", "silent", "total")
 
-    def __init__(self, silent: set[str], total: int, grown: float) -> None:
+    def __init__(
+        self, silent: set[str], total: int, grown: float, dark: Iterable[str] = (), calm: Calm | None = None
+    ) -> None:
         self.silent = silent
+        self.dark = set(dark)
+        self.members = silent | self.dark
         self.total = total
         self.grown = grown
+        self.calm = calm  #: of an area; without it nothing is waited for once nearly all are there again
+
+    def join(self, now: float, silent: Iterable[str], dark: Iterable[str] = ()) -> None:
+        """These, too. Who has been one of them before counts once."""
+        self.silent.update(silent)
+        self.dark.update(dark)
+        self.total += len((self.silent | self.dark) - self.members)
+        self.members |= self.silent | self.dark
+        self.grown = now
+
+    def leave(self, source: str) -> None:
+        """There is no such device any more."""
+        if source in self.members:
+            self.members.discard(source)
+            self.total -= 1
+        self.silent.discard(source)
+        self.dark.discard(source)
 
     @property
     def over(self) -> bool:
         """Whether nearly all are there again."""
-        return len(self.silent) <= self.total * STILL_SILENT
+        return len(self.silent | self.dark) <= self.total * STILL_SILENT
 
 
 class Fallen:
-    """Who fell silent in a district within the last minute."""
+    """Who fell silent in a district within the last minute, or `within_seconds`: each once, so devices bound it."""
 
-    def __init__(self) -> None:
-        self._when: deque[tuple[float, str]] = deque()
+    def __init__(self, within_seconds: float = MANY_SECONDS) -> None:
+        self._within_seconds = within_seconds
+        self._when: dict[str, float] = {}
 
     def add(self, now: float, source: str) -> None:
         """One more."""
-        self._when.append((now, source))
+        self._when.pop(source, None)
+        self._when[source] = now
+
+    def forget(self, source: str) -> None:
+        """Not that one."""
+        self._when.pop(source, None)
 
     def within(self, now: float) -> set[str]:
         """All of them."""
-        while self._when and now - self._when[0][0] > MANY_SECONDS:
-            self._when.popleft()
-        return {source for _, source in self._when}
+        while self._when:
+            first = next(iter(self._when))
+            if now - self._when[first] <= self._within_seconds:
+                break
+            del self._when[first]
+        return set(self._when)
 
 
 class Home(NamedTuple):
@@ -236,7 +271,7 @@ def _away_m(resident: Resident, station: Station) -> float:
 
 def deadline_seconds(fault: str, device: Device | None, *, serves: bool) -> float:
     """How long somebody has to see to it. `serves`: residents' devices speak through this one."""
-    if fault in {OFFLINE_MANY, LINE}:
+    if fault in {OFFLINE_MANY, LINE, STRUCK}:
         return GRAVE_SECONDS
     lives = serves or (device is not None and bool(device.resident))
     return GRAVE_SECONDS if fault in {OFFLINE, MAINS} and lives else PLAIN_SECONDS

@@ -112,6 +112,7 @@ class MqttTransport:
         self._routes: list[tuple[list[str], OpenLine]] = []
         self._connection: _Connection | None = None
         self._subscribed = False
+        self.times = 0  #: that a connection was made
         self._paused = False
         self._loop = asyncio.get_running_loop()
         self.beat = self._loop.time()
@@ -189,6 +190,7 @@ class MqttTransport:
                 if any(getattr(code, "value", code) >= _REFUSED for code in codes):
                     raise ValueError("the broker does not let this login subscribe to the devices' topics")
                 self._subscribed = True
+                self.times += 1
                 metrics.BROKER_CONNECTED.set(1)
                 log.info("connected to the broker")
                 connection.pause(self._paused)

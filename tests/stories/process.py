@@ -18,6 +18,8 @@ from config.doors import ClockIds, LoopClock, from_us
 from dispatcher import outbox as outbox_room
 from dispatcher.board import Board
 from dispatcher.core.call import (
+    AreaStruck,
+    AreaWell,
     CoverageLost,
     CoverageRestored,
     DeviceFault,
@@ -227,6 +229,11 @@ class Process:
             case DeviceRestored(fault=fault, source=source, because=because):
                 what = f"{fault} {because}".strip()
                 self._heard("restored", entry.device or source, what, "", entry.at_us)
+            case AreaStruck(area=area, kind=kind, station=station, count=count, overdue=overdue):
+                what = f"{kind} for {station}, {count}" + " overdue" * overdue
+                self._heard("struck", area, what, "", entry.at_us)
+            case AreaWell(area=area, kind=kind, because=because):
+                self._heard("well", area, f"{kind} {because}".strip(), "", entry.at_us)
             case CoverageLost(area=area):
                 self._heard("lost", area, "nobody", "", entry.at_us)
             case CoverageRestored(area=area, station=station):

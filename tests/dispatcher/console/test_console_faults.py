@@ -104,6 +104,7 @@ async def test_a_fault_says_all_that_is_known_of_it(api, rows):
         "note": None,
         "devices": [],
         "count": 0,
+        "residents": [],
     }
     # Whose task it is sees it; who lives there is another matter.
     _, page = await api("GET", "/faults?area=411002001002", who="station")

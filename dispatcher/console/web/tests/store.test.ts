@@ -134,6 +134,17 @@ describe("faults", () => {
     store.apply(event("device.restored", null, 6, { device: "btn-1", id: "f-1", fault: "offline" }), T0);
     expect(store.faults.size).toBe(0);
   });
+
+  it("of one area are one, with its list", () => {
+    const store = new Store();
+    const more = { id: "f-2", area: "411002009", kind: "power", station: "st-01", count: 3, devices: ["a", "b", "c"], residents: ["r-1", "r-2"] };
+    store.apply(event("area.incident", null, 7, more), T0);
+    expect([...store.faults.values()]).toMatchObject([
+      { id: "f-2", fault: "area_incident", detail: "power", area: "411002009", device: null, count: 3, devices: ["a", "b", "c"], residents: ["r-1", "r-2"] },
+    ]);
+    store.apply(event("area.incident_ended", null, 8, { id: "f-2", area: "411002009", kind: "power" }), T0);
+    expect(store.faults.size).toBe(0);
+  });
 });
 
 describe("lanes", () => {

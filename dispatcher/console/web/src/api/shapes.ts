@@ -190,6 +190,10 @@ export interface Fault {
   overdue: boolean;
   ended: Moment | null;
   count: number;
+  /** Of a fault that many share, the first of them. */
+  devices: readonly string[];
+  /** Of an area that is struck, whose devices they are. */
+  residents: readonly string[];
 }
 
 export interface Route {

@@ -70,7 +70,7 @@ export class Store {
   apply(event: StreamEvent, nowMs: number): Change | null {
     if (event.seq <= (this.heardTo.get(event.district) ?? -1)) return null;
     this.heardTo.set(event.district, event.seq);
-    if (event.fact.startsWith("device.")) this.applyFault(event);
+    if (event.fact.startsWith("device.") || event.fact.startsWith("area.")) this.applyFault(event);
     const state = event.state ?? null;
     if (state === null) return { fact: event.fact, call: null, fresh: false };
     const fresh = !this.calls.has(state.id);
@@ -166,7 +166,7 @@ export class Store {
   private applyFault(event: StreamEvent): void {
     const id = event["id"];
     if (typeof id !== "string" || id === "") return;
-    if (event.fact === "device.restored") {
+    if (event.fact === "device.restored" || event.fact === "area.incident_ended") {
       this.faults.delete(id);
       return;
     }
@@ -175,20 +175,26 @@ export class Store {
       const value = event[name];
       return typeof value === "string" && value !== "" ? value : null;
     };
+    const list = (name: string): string[] => {
+      const value = event[name];
+      return Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
+    };
     this.faults.set(id, {
       id,
       district: event.district,
       device: event.device,
       resident: before?.resident ?? null,
       area: text("area"),
-      fault: text("fault") ?? "",
-      detail: text("detail"),
+      fault: text("fault") ?? (event.fact === "area.incident" ? "area_incident" : ""),
+      detail: text("detail") ?? text("kind"),
       station: text("station") ?? "",
       since: before?.since ?? event.at,
       deadline: text("due_at") ?? before?.deadline ?? null,
       overdue: event["overdue"] === true,
       ended: null,
       count: typeof event["count"] === "number" ? event["count"] : 1,
+      devices: list("devices"),
+      residents: list("residents"),
     });
   }
 }

@@ -147,6 +147,12 @@ export const en: Language = {
   fault: {
     offline: "Device offline",
     offline_many: "Many devices offline at once",
+    area_incident: "Area in trouble",
+    area: { power: "Power cut", network: "Network down" },
+    residents: "{n} homes",
+    list: "List",
+    hideList: "Hide",
+    more: "{n} more",
     battery: "Battery low",
     mains: "No mains power",
     tamper: "Tampered with",

@@ -145,6 +145,12 @@ export const zh = {
   fault: {
     offline: "设备离线",
     offline_many: "多台设备同时离线",
+    area_incident: "片区事件",
+    area: { power: "片区停电", network: "片区断网" },
+    residents: "{n} 户",
+    list: "名单",
+    hideList: "收起",
+    more: "另有 {n} 台",
     battery: "电量低",
     mains: "断电",
     tamper: "被拆动",
