@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from outside.harness import PATIENCE, Button, Desk, Server
+from outside.harness import PATIENCE, Button, Desk, Server, eventually
 from outside.places import close_all
 from playwright.async_api import (
     Browser,
@@ -39,7 +39,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from browser.town import LOGINS, PASSWORD, give_login, usual_duty
+from browser.town import LOGINS, PASSWORD, calm, give_login, usual_duty
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -57,6 +57,13 @@ NARROW = {"width": 360, "height": 740}
 _USUAL = r"^401 GET /api/v1/me$|^404 GET (/demo-login|/api/v1/map)$"
 _TELL_FORBIDDEN = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`forbidden by the policy: ${event.violatedDirective} ${event.blockedURI}`))"""
+
+_PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+_HIDE = """(state) => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => state === "hidden" });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 def chromium() -> str:
@@ -84,6 +91,9 @@ class Screen:
         self._expected = [_USUAL]
         context.on("console", self._heard)
         context.on("weberror", lambda error: self.troubles.append(f"uncaught: {error.error}"))
+        self._asking: set[Request] = set()
+        context.on("request", self._asked)
+        context.on("requestfinished", self._over)
         context.on("response", self._answered)
         context.on("requestfailed", self._failed)
 
@@ -101,11 +111,19 @@ class Screen:
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.troubles.append(f"console: {message.text}")
 
+    def _asked(self, request: Request) -> None:
+        self._asking.add(request)
+
+    def _over(self, request: Request) -> None:
+        self._asking.discard(request)
+
     def _answered(self, response: Response) -> None:
         if response.status >= 400:
+            self._over(response.request)  # nobody may read what else it says
             self.troubles.append(f"{response.status} {self._words(response.request)}")
 
     def _failed(self, request: Request) -> None:
+        self._over(request)
         # Aborted: by the page itself, or because it was left.
         if request.failure != "net::ERR_ABORTED":
             self.troubles.append(f"{request.failure} {self._words(request)}")
@@ -117,6 +135,31 @@ class Screen:
         """Show a page of the house."""
         await self.page.goto(self.house.server.url + path, wait_until="domcontentloaded")
         return self
+
+    async def settled(self) -> None:
+        """Everything that was asked for is there and painted, but for the stream, which never ends."""
+
+        async def calm() -> bool:
+            await self.page.evaluate(_PAINTED)
+            return all("/api/v1/events" in asked.url for asked in self._asking)
+
+        for _ in range(2):  # what was painted may have asked for more
+            try:
+                await eventually(calm, "the page to be there", within=10)
+            except TimeoutError as late:
+                raise TimeoutError(f"still asked for: {[self._words(one) for one in self._asking]}") from late
+
+    async def hide(self) -> None:
+        """Another tab is before it. A browser without a screen has no such thing, so the page is only told."""
+        await self.page.evaluate(_HIDE, "hidden")
+
+    async def show(self) -> None:
+        """Back to this tab."""
+        await self.page.evaluate(_HIDE, "visible")
+
+    async def text(self) -> str:
+        """Everything that can be read on the page."""
+        return await self.page.evaluate("document.title + document.body.innerText")
 
     def find(self, selector: str) -> Locator:
         """What is found on the page."""
@@ -197,6 +240,7 @@ class House:
     desk: Desk
     screens: list[Screen] = field(default_factory=list)
     _buttons: dict[str, Button] = field(default_factory=dict)
+    _changed: set[str] = field(default_factory=set)
     _logins: set[str] = field(default_factory=set)
     _states: dict[str, Any] = field(default_factory=dict)
 
@@ -206,6 +250,11 @@ class House:
             self._buttons[device] = await Button.on(self.server, device)
         call: str = (await self._buttons[device].press(key, **more))["call"]
         return call
+
+    async def policy(self, key: str, **changes: Any) -> None:
+        """Another policy for the calls of this story."""
+        (await self.desk.put(f"/policies/{key}", calm() | changes)).ok(200, 201)
+        self._changed.add(key)
 
     async def power_cut(self) -> None:
         """The server is gone at once, and every button's connection with it."""
@@ -243,14 +292,18 @@ class House:
         """A browser in which nobody has logged in yet."""
         return await (await self._made(Console, "", context)).go(path)
 
+    # Of the context everything that Playwright's `new_context` takes, and `before`: a script that runs before the page's own.
     async def _made(self, kind: type[Kind], who: str, context: dict[str, Any]) -> Kind:
         how: dict[str, Any] = {"viewport": WIDE, "locale": "zh-CN", "timezone_id": "Asia/Shanghai", **context}
         if who:
             how["storage_state"] = await self._state(who)
+        before = how.pop("before", None)
         window = await self.browser.new_context(**how)
         window.set_default_timeout(10_000 * PATIENCE)
         await window.tracing.start(snapshots=True)
         await window.add_init_script(_TELL_FORBIDDEN)
+        if before is not None:
+            await window.add_init_script(before)
         made = kind(self, who, window, await window.new_page())
         self.screens.append(made)
         return made
@@ -299,6 +352,9 @@ class House:
         return complaints
 
     async def tidy(self) -> None:
-        """Close the calls that are still open, so that nothing of them is on the next story's screens; the usual duty."""
+        """Nothing of this story is on the next one's screens: its calls are closed, duty and policies are the usual ones."""
         await usual_duty(self.desk)
+        for key in self._changed:
+            (await self.desk.put(f"/policies/{key}", calm())).ok()
+        self._changed.clear()
         await close_all(self.desk, await self.desk.all("/calls", state="open"))

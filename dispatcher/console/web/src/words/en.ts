@@ -9,6 +9,7 @@ export const en: Language = {
     console: "Dispatch console",
     phone: "Responder",
     skip: "Skip to the calls",
+    skipPage: "Skip to the content",
     language: "中文",
     languageHint: "切换到中文",
     night: "Night colours",

@@ -7,6 +7,7 @@ export const zh = {
     console: "调度工作台",
     phone: "救助",
     skip: "跳到呼叫列表",
+    skipPage: "跳到本页内容",
     language: "English",
     languageHint: "Switch to English",
     night: "夜间配色",
