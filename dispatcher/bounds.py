@@ -7,8 +7,12 @@ has the figures for a district's year.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Select, select
 
 from dispatcher import housekeeping as kept
+from dispatcher import tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,12 @@ class Bound:
     by: str
     days: float | None = None
     with_call: bool = False  #: goes when its call does, `retention.closed_days` after the close
+    oldest: Select[Any] | None = None  #: reads since when the row is old that should go first
+
+
+def _first(moment: Column[int], *where: Any) -> Select[Any]:
+    # Ordered rather than `min`: with a condition only that goes by the index.
+    return select(moment).where(moment.is_not(None), *where).order_by(moment).limit(1)
 
 
 BOUNDS: dict[str, Bound] = {
@@ -37,17 +47,44 @@ BOUNDS: dict[str, Bound] = {
     "meta": Bound("a few a district; one a person erased", kept.ERASED_DAYS),
     "tokens": Bound("one a token in use; revoked ones are let go", kept.REST_DAYS),
     "users": Bound("one a person of the register; goes with them", kept.USERS_DAYS),
-    "sessions": Bound("by age once they have run out; a hundred a person at most", kept.SESSIONS_DAYS),
-    "audit": Bound("by age", kept.AUDIT_DAYS),
+    "sessions": Bound(
+        "by age once they have run out; a hundred a person at most",
+        kept.SESSIONS_DAYS,
+        oldest=_first(tables.sessions.c.expires_us),
+    ),
+    "audit": Bound("by age", kept.AUDIT_DAYS, oldest=_first(tables.audit.c.at_us)),
     # What happens: rows with an age.
-    "calls": Bound("retention of closed calls; open ones stay", with_call=True),
+    "calls": Bound(
+        "retention of closed calls; open ones stay",
+        with_call=True,
+        oldest=_first(tables.calls.c.closed_us),
+    ),
     "call_stations": Bound("with their call", with_call=True),
     "texts": Bound("with their call", with_call=True),
     "places": Bound("with their call", with_call=True),
-    "journal": Bound("with their call; facts of no call by age", kept.REST_DAYS, with_call=True),
-    "alerts": Bound("with their call, or by age once their fate is known", kept.REST_DAYS, with_call=True),
-    "faults": Bound("by age once ended; one open fault a device and kind", kept.REST_DAYS),
-    "inbox": Bound("by age once decided", kept.INBOX_DAYS),
-    "outbox": Bound("gone once carried, or by age", kept.WORDS_DAYS),
-    "replies": Bound("by age, and 20,000 at most", kept.REPLIES_DAYS),
+    "journal": Bound(
+        "with their call; facts of no call by age",
+        kept.REST_DAYS,
+        with_call=True,
+        oldest=select(tables.journal.c.at_us)
+        .where(tables.journal.c.call.is_(None))
+        .order_by(tables.journal.c.district, tables.journal.c.seq)
+        .limit(1),
+    ),
+    "alerts": Bound(
+        "with their call, or by age once their fate is known",
+        kept.REST_DAYS,
+        with_call=True,
+        oldest=_first(tables.alerts.c.at_us, tables.alerts.c.due_us.is_(None)),
+    ),
+    "faults": Bound(
+        "by age once ended; one open fault a device and kind",
+        kept.REST_DAYS,
+        oldest=_first(tables.faults.c.ended_us),
+    ),
+    "inbox": Bound("by age once decided", kept.INBOX_DAYS, oldest=_first(tables.inbox.c.received_us)),
+    "outbox": Bound(
+        "gone once carried, or by age", kept.WORDS_DAYS, oldest=_first(tables.outbox.c.created_us)
+    ),
+    "replies": Bound("by age, and 20,000 at most", kept.REPLIES_DAYS, oldest=_first(tables.replies.c.at_us)),
 }

@@ -407,6 +407,11 @@ class Inbox:
         return _Outcome(rows[0][1], rows[0][2])
 
     @property
+    def depth(self) -> tuple[int, int]:
+        """How many stored inputs wait in memory for the desk, and how many may."""
+        return len(self._fresh), FRESH_MAX
+
+    @property
     def waiting(self) -> int:
         """How many inputs stored by this process the desk has not decided yet."""
         return len(self._waiting)

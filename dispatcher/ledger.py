@@ -101,6 +101,10 @@ class Ledger:
             self._due = [(due_us, call_id) for call_id, due_us in self._armed.items()]
             heapq.heapify(self._due)
 
+    def armed(self, call: Call) -> bool:
+        """Whether the clock knows when this call is due."""
+        return call.due is not None and self._armed.get(call.id) == call.due[1]
+
     def take_due(self, now_us: int, limit: int) -> list[str]:
         """The calls with a deadline that has passed, longest due first. They stay due until a decision moves it."""
         taken: list[str] = []

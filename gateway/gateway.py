@@ -163,6 +163,11 @@ class Gateway:
         parts |= {port.name: port.beat for port, _ in self._serial}
         return {name: beat + offset for name, beat in parts.items()}
 
+    @property
+    def depths(self) -> dict[str, tuple[int, int]]:
+        """How many wait in each queue, and how many may."""
+        return self._intake.depths
+
     # -- work -------------------------------------------------------------------------------------------------------
 
     async def deliver(

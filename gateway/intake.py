@@ -101,6 +101,17 @@ class Intake:
         #: Called with every line and signal heard: the downlink learns from it which line reaches a device.
         self.on_heard: Callable[[OpenLine, Signal], None] | None = None
 
+    @property
+    def depths(self) -> dict[str, tuple[int, int]]:
+        """How many wait in each queue, and how many may."""
+        limits = self._limits
+        return {
+            "intake.urgent": (len(self._urgent), limits.urgent_max),
+            "intake.others": (len(self._others), limits.others_max),
+            "intake.held": (len(self._held), limits.held_max),
+            "intake.receipts": (len(self._receipts), limits.receipts_waiting_max),
+        }
+
     # -- lines ------------------------------------------------------------------------------------------------------
 
     def open(self, line: OpenLine) -> None:

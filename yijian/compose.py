@@ -27,7 +27,7 @@ from dispatcher import register_rows
 from dispatcher.alert_board import AlertBoard
 from dispatcher.alerts.post import Post
 from dispatcher.console.access import Access
-from dispatcher.console.app import Options, make_app, make_runner
+from dispatcher.console.app import STREAMS, Options, make_app, make_runner
 from dispatcher.console.audit import told
 from dispatcher.console.endpoint import Act
 from dispatcher.console.rooms import Health, Rooms
@@ -42,12 +42,14 @@ from dispatcher.metrics import Metrics
 from dispatcher.register import Register, WrongInput
 from dispatcher.store import StoreUnavailable
 from dispatcher.verify import counted, verify
+from dispatcher.vigil.systemd import Notifier
 from gateway.gateway import Gateway, GatewayOptions
 from yijian import demo as demos
 from yijian import proving
 from yijian.database import TakenError, opened
 from yijian.errors import DONE, CommandError, UsageError
 from yijian.house import House, house
+from yijian.keeping import Keeper
 from yijian.lock import LockedError, hold
 from yijian.ports import DownlinkPort, InboxPort
 from yijian.posting import post_office, wording
@@ -74,6 +76,8 @@ async def serve(settings: Settings, *, demo: bool, speed: float, sink_at: Addres
     said = wording(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(contextlib.closing(listener))
+        notifier = stack.enter_context(contextlib.closing(Notifier()))
+        notifier.upgrading()
         sink: Sink | None = None
         if demo:
             sink = await stack.enter_async_context(demos.sink_at(sink_at, speed))
@@ -84,7 +88,7 @@ async def serve(settings: Settings, *, demo: bool, speed: float, sink_at: Addres
         post = await stack.enter_async_context(
             post_office(settings, rooms, said, demo=demo, own_url=me.hook_url)
         )
-        await _serve(settings, rooms, post, listener, sink, me, speed=speed)
+        await _serve(settings, rooms, post, listener, sink, me, notifier, speed=speed)
     return DONE
 
 
@@ -95,6 +99,7 @@ async def _serve(
     listener: socket.socket,
     sink: Sink | None,
     me: proving.Myself,
+    notifier: Notifier,
     *,
     speed: float,
 ) -> None:
@@ -117,13 +122,14 @@ async def _serve(
         tokens=tokens, demo_token=demo_token, demo_messages=sink.url if sink is not None else ""
     )
     proof = proving.Proof(settings, rooms, gateway, me)
-    app = make_app(console_rooms(rooms, gateway, watching, proof), options)
+    keep_closed_days = DEMO_KEEP_DAYS if demo else settings.keep_closed_days
+    keeper = Keeper(settings, rooms, gateway, post, proof, notifier, keep_closed_days=keep_closed_days)
+    app = make_app(console_rooms(rooms, watching, keeper), options)
     proof.route(app)
+    keeper.watches(app[STREAMS])
     runner = make_runner(app)
     spare_the_collector()
-    housekeeping = Housekeeping(
-        rooms.store, rooms.clock, keep_closed_days=DEMO_KEEP_DAYS if demo else settings.keep_closed_days
-    )
+    housekeeping = Housekeeping(rooms.store, rooms.clock, keep_closed_days=keep_closed_days)
     housekeeping.on_archived = rooms.feed.archived
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -139,13 +145,14 @@ async def _serve(
                 group.create_task(housekeeping.run(), name="housekeeping"),
                 group.create_task(watching.supervision.run(), name="supervision"),
                 group.create_task(watching.coverage.run(), name="coverage"),
-                group.create_task(proof.run(), name="canary"),
+                group.create_task(keeper.run(), name="vigil"),
             ]
             await web.SockSite(runner, listener).start()
             await ready(gateway, stop)
             url = me.base
             if not stop.is_set():
                 print(f"ready {url}", flush=True)
+                notifier.ready()
             if sink is not None:
                 town = demos.play(
                     settings,
@@ -160,6 +167,7 @@ async def _serve(
                 )
                 tasks.append(group.create_task(town, name="demo"))
             await stop.wait()
+            notifier.stopping()
             # New requests end first, so that what they asked is still decided; then what is on its way to a device.
             await runner.cleanup()
             await gateway.drain()
@@ -197,7 +205,7 @@ def build_gateway(
     return gateway
 
 
-def console_rooms(rooms: House, gateway: Gateway, watching: Watch, proof: proving.Proof) -> Rooms:
+def console_rooms(rooms: House, watching: Watch, keeper: Keeper) -> Rooms:
     """What the console needs, wired."""
 
     async def routing(resident_id: str, at_us: int) -> list[dict[str, Any]]:
@@ -211,7 +219,7 @@ def console_rooms(rooms: House, gateway: Gateway, watching: Watch, proof: provin
         silent = (rooms.clock.now_us() - rooms.desk.turned_us) / 1e6
         if rooms.desk.healthy and rooms.desk.turned_us and silent > DESK_SILENT_SECONDS:
             gone.append("desk")
-        return Health(gone, ([] if gateway.broker_up else ["broker"]) + proof.degraded)
+        return Health(gone, keeper.degraded)
 
     erasure = Erasure(
         rooms.store, rooms.register, rooms.clock, forgetting(rooms.store), on_erased=rooms.feed.forget
@@ -230,7 +238,7 @@ def console_rooms(rooms: House, gateway: Gateway, watching: Watch, proof: provin
         clock=rooms.clock,
         ids=rooms.ids,
         health=health,
-        proof=proof,
+        proof=keeper,
     )
 
 

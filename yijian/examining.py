@@ -63,6 +63,7 @@ async def examine(settings: Settings, config: Path | None) -> list[Finding]:
         *_disk(settings.data),
         *_rights(settings, config),
         server,
+        _canary(settings),
         *await _broker(settings, running=pid is not None),
         *await _database(settings, now_us, running=pid is not None),
         _sms(settings),
@@ -282,7 +283,7 @@ async def _server(settings: Settings, pid: str | None) -> tuple[Finding, datetim
     degraded = ", ".join(map(str, body.get("degraded", [])))
     if degraded:
         return Finding(
-            Level.BAD, "server", f"it serves without its {degraded}", f"服务运行中，但缺少 {degraded}"
+            Level.BAD, "server", f"it serves, but not well: {degraded}", f"服务运行中，但有异常：{degraded}"
         ), date
     return Finding(
         Level.OK,
@@ -290,6 +291,29 @@ async def _server(settings: Settings, pid: str | None) -> tuple[Finding, datetim
         f"process {pid} serves at {settings.http}",
         f"进程 {pid} 在 {settings.http} 正常服务",
     ), date
+
+
+def _canary(settings: Settings) -> Finding:
+    if not settings.canary_seconds:
+        return Finding(
+            Level.WARN,
+            "canary",
+            "it is switched off: nobody notices that presses do not come through before somebody presses",
+            "全链路自检已关闭：按键不通时，要等到有人按了才会发现",
+        )
+    if settings.canary_ping_url is None:
+        return Finding(
+            Level.WARN,
+            "canary",
+            "nobody outside hears it: when this machine dies, nobody is told (canary.ping_url)",
+            "没有外部监视：本机停止时无人得知（canary.ping_url）",
+        )
+    return Finding(
+        Level.OK,
+        "canary",
+        f"a press of our own every {settings.canary_seconds:g} s, and somebody outside hears it",
+        f"每 {settings.canary_seconds:g} 秒自检一次，并有外部监视",
+    )
 
 
 async def _ready(settings: Settings) -> tuple[int, Mapping[str, Any], datetime | None] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,11 @@ class Proof:
         self.canary.on_lost = self._news.lost
         self.canary.on_back = self._news.back
         self.canary.on_round = self._dead_man.after
-        counted.read_off(lambda: self.canary.age_seconds, lambda: self.canary.lost is not None)
+        counted.read_off(self._age, lambda: self.canary.lost is not None)
+
+    def _age(self) -> float:
+        # Of one that is switched off nobody is to be alarmed: no comparison with it is true.
+        return self.canary.age_seconds if self.canary.every_seconds else math.nan
 
     def route(self, app: web.Application) -> None:
         """Let the webhook be heard."""
@@ -158,6 +163,7 @@ class Proof:
             "age_seconds": round(canary.age_seconds, 1),
             "proven_at": when(canary.proven_us) if canary.proven_us else None,
             "last": None if canary.last is None else _shown(canary.last),
+            "troubles": [],
         }
 
 

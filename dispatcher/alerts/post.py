@@ -216,6 +216,11 @@ class Post:
             self.faults += 1
             log.exception("post_failed")
 
+    @property
+    def depth(self) -> tuple[int, int]:
+        """How many messages are in hand for the fullest endpoint, and how many may be."""
+        return max((one.in_hand for one in self._endpoints.values()), default=0), HAND_MAX
+
     async def drain(self) -> None:
         """Those under way have a moment to end, the rest stays in the table; what became of them is written."""
         self._group = None

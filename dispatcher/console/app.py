@@ -61,6 +61,7 @@ from dispatcher.core.canary import CODE as CANARY
 from dispatcher.store import StoreUnavailable
 
 API = "/api/v1"
+STREAMS = web.AppKey("streams", stream.Streams)
 
 _PLACES_TOLD = 8
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -119,6 +120,7 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     endpoints = [endpoint for endpoint in table(streams, persons) if endpoint.part in options.parts]
     # The bound of the body is each endpoint's own (`read`); aiohttp's must not be in its way.
     app = web.Application(middlewares=[_answered], client_max_size=0)
+    app[STREAMS] = streams
     door = _Door(rooms, knowing, log)
     for endpoint in endpoints:
         app.router.add_route(endpoint.method, API + endpoint.path, door.route(endpoint), name=endpoint.name)

@@ -31,6 +31,18 @@ class RoundView(Struct):
     stages: list[StageView]
 
 
+class TroubleView(Struct):
+    """Something of ours that is not well, and how much of it.
+
+    `what`: `loop` (`value`: seconds of the slowest turn of late), `part` (`of` stands still), `overdue` (seconds of the oldest
+    deadline), `asleep` (how many open calls nothing will wake), `growth` (how near `of` is to its bound; 1 = there).
+    """
+
+    what: str
+    of: str
+    value: float
+
+
 class CanaryView(Struct):
     """`state`: `proven`, `waiting` for the first press, `lost`, or `off`; `stage` and `why` where it is lost.
 
@@ -44,6 +56,7 @@ class CanaryView(Struct):
     age_seconds: float
     proven_at: str | None
     last: RoundView | None
+    troubles: list[TroubleView]
 
 
 def _proof(ask: Ask) -> Proof:

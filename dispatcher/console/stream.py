@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 _BATCH_EVENTS = 64
 _BUFFER_BYTES = 64 * 1024
 _FRAMES_MAX = 2048
-_READERS_MAX = 5000
+READERS_MAX = 5000
 _POSITION_CHARACTERS_MAX = 256
 #: After so many events that were not theirs a reader is told how far it has come, so that a resume need not reread them.
 _SKIPPED_MAX = 1000
@@ -142,7 +142,7 @@ class Streams:
 
     async def serve(self, ask: Ask) -> web.StreamResponse:
         """One reader, until it goes, is too slow, its token is revoked, or we stop."""
-        if self.readers >= _READERS_MAX:
+        if self.readers >= READERS_MAX:
             raise Problem(503, "too many event streams are open", headers={"Retry-After": "5"})
         roll = ask.roll()
         reader, reset = await self._begin(roll, _position(ask))

@@ -20,6 +20,15 @@ LOST = Gauge("yijian_canary_lost", "1 while the canary does not come through")
 PINGS = Counter("yijian_canary_pings", "Pings of the outside dead man's switch, by result", ["result"])
 NEWS_FAILED = Counter("yijian_canary_news_failed", "Webhooks that could not be told of the canary")
 
+LAG = Histogram(
+    "yijian_loop_lag_seconds",
+    "How late the event loop comes round",
+    buckets=(0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0),
+)
+ASLEEP = Gauge("yijian_calls_asleep", "Open calls that are due and that no clock will wake")
+RATIO = Gauge("yijian_bound_ratio", "How near everything that grows is to its bound", ["what"])
+STALLED = Gauge("yijian_part_stalled", "1 while a part of the process does not move", ["part"])
+
 
 def round_done(took: Mapping[str, float], failed: str | None) -> None:
     """One round more."""
