@@ -42,6 +42,8 @@ LANE_COMMAND, LANE_EMERGENCY, LANE_OTHER, LANE_REPORT = 0, 1, 2, 3
 
 #: How many stored inputs wait for the desk in memory; further ones it reads from the table.
 FRESH_MAX = 20_000
+#: How many inputs are waited for in memory; what became of further ones is read from the table by whoever asks.
+WAITING_MAX = 50_000
 #: How many decided inputs are remembered for a repeat that comes right after.
 DECIDED_MAX = 8192
 
@@ -381,6 +383,8 @@ class Inbox:
             future.set_result(outcome)
 
     def _expect(self, stored_id: str) -> None:
+        if len(self._waiting) >= WAITING_MAX:
+            return
         if stored_id not in self._decided and stored_id not in self._waiting:
             self._waiting[stored_id] = asyncio.get_running_loop().create_future()
 

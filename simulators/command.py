@@ -11,8 +11,10 @@ import random
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -21,6 +23,7 @@ from config.doors import SystemClock, from_us
 from config.logs import configure
 from simulators import day, week
 from simulators import press as presses
+from simulators import storm as storms
 from simulators.api import Api, ApiError
 from simulators.demo import keep
 from simulators.district import WEIDU, generate
@@ -150,6 +153,57 @@ def simulate_day(
         return _FAILED
     print(json.dumps(figures))
     return _DONE if figures["unreceipted"] == 0 else _FAILED
+
+
+def simulate_storm(
+    *,
+    kind: str,
+    http: str,
+    token: str,
+    mqtt: str,
+    devices: int,
+    seconds: float,
+    presses: int = 50,
+    seed: int = 1,
+    really: bool = False,
+    chinese: bool = False,
+) -> int:
+    """A storm (`simulators.storm`) against a running system, and the table of what was measured.
+
+    Of another machine than this one only where `really` is asked for: its presses are real calls there. 1 where a press
+    was lost or doubled.
+    """
+    if devices < 1 or presses < 1 or seconds <= 0:
+        return _wrong("devices, presses and seconds are above nothing")
+    if devices > storms.DEVICES_MAX:
+        return _wrong(f"at most {storms.DEVICES_MAX} devices")
+    try:
+        broker = Broker.of_url(mqtt)
+    except ValueError as error:
+        return _wrong(str(error))
+    elsewhere = [host for host in (broker.host, urlsplit(http).hostname or "") if not _is_here(host)]
+    if elsewhere and not really:
+        return _wrong(f"{elsewhere[0]} is not this machine, and presses are real calls there: --really")
+    _logs()
+    storm = storms.Storm(kind=kind, devices=devices, seconds=seconds, presses=presses, seed=seed)
+    login = storms.Login(broker.host, broker.port, broker.username, broker.password)
+    try:
+        figures = asyncio.run(storms.play(storm, http=http, token=token, login=login))
+    except ValueError as error:
+        return _wrong(str(error))
+    except (ApiError, OSError, TimeoutError) as error:
+        print(f"yijian: {error or type(error).__name__}", file=sys.stderr)
+        return _FAILED
+    for english, words, value in storms.rows(figures):
+        print(f"{words if chinese else english}: {value}")
+    return _DONE if not (figures.lost or figures.doubled) else _FAILED
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def simulate_plan(

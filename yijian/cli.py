@@ -21,6 +21,8 @@ from yijian.words import ARGPARSE_CHINESE, Say, is_chinese, speaker
 ROLES = ("admin", "district", "street", "community", "station", "grid", "volunteer")
 #: The words of `devices.signal.Key`.
 KEYS = ("emergency", "service", "family")
+#: The words of `simulators.storm.KINDS`.
+STORMS = ("reconnect", "power", "broker", "overload")
 #: Where a system on this machine listens, unless its settings say otherwise.
 _HTTP = "http://127.0.0.1:12349"
 MQTT = "mqtt://127.0.0.1:1883"
@@ -130,7 +132,9 @@ def parser(say: Say, *, chinese: bool = False) -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help=say("version"))
     menu = _Menu(top, say, chinese=chinese, required=False)
     _run(menu)
-    _simulate(menu.menu("simulate"))
+    simulate = menu.menu("simulate")
+    _simulate(simulate)
+    _storm(simulate)
     _district(menu.menu("district"))
     _token(menu.menu("token"))
     _user(menu.menu("user"))
@@ -219,6 +223,19 @@ def _simulate(menu: _Menu) -> None:
     way.add_argument("--port", metavar="DEV", help=say("simulate.port"))
     way.add_argument("--to", metavar="PLACE", help=say("simulate.to"))
     press.add_argument("--wait", metavar="SECONDS", type=float, default=30.0, help=say("simulate.wait"))
+
+
+def _storm(menu: _Menu) -> None:
+    say = menu.say
+    storm = menu.command("storm", more="simulate.storm.more")
+    storm.add_argument("--kind", choices=STORMS, default="reconnect", help=say("simulate.storm.kind"))
+    storm.add_argument("--devices", metavar="N", type=int, default=1000, help=say("simulate.storm.devices"))
+    storm.add_argument("--seconds", metavar="S", type=float, default=60.0, help=say("simulate.storm.seconds"))
+    storm.add_argument("--presses", metavar="N", type=int, default=50, help=say("simulate.storm.presses"))
+    storm.add_argument("--url", metavar="URL", default=_HTTP, help=say("simulate.http"))
+    storm.add_argument("--mqtt", metavar="URL", default=MQTT, help=say("simulate.mqtt"))
+    storm.add_argument("--seed", metavar="N", type=int, default=1, help=say("simulate.seed"))
+    storm.add_argument("--really", action="store_true", help=say("simulate.storm.really"))
 
 
 def _district(menu: _Menu) -> None:

@@ -14,7 +14,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yijian.cli import MQTT
 from yijian.errors import DONE, FAILED, CommandError, UsageError
@@ -332,6 +332,15 @@ def simulate_press(arguments: Namespace, _say: Say) -> int:
     )
 
 
+def simulate_storm(arguments: Namespace, _say: Say) -> int:
+    """A storm of devices against a running system."""
+    from simulators import command
+
+    names = ("kind", "mqtt", "devices", "seconds", "presses", "seed", "really")
+    asked: dict[str, Any] = {name: getattr(arguments, name) for name in names}
+    return command.simulate_storm(http=arguments.url, token=_token(), chinese=is_chinese(os.environ), **asked)
+
+
 def nothing(_arguments: Namespace, _say: Say) -> int:
     """`yijian` alone."""
     raise UsageError("no command: see yijian --help")
@@ -344,6 +353,7 @@ COMMANDS: dict[str, Callable[[Namespace, Say], int]] = {
     "simulate.district": simulate_district,
     "simulate.day": simulate_day,
     "simulate.press": simulate_press,
+    "simulate.storm": simulate_storm,
     "district.load": district_load,
     "district.export": district_export,
     "district.check": district_check,

@@ -70,6 +70,22 @@ WORDS: dict[str, tuple[str, str]] = {
     "simulate.district": ("make a district file", "生成区县文件"),
     "simulate.day": ("send a running system what a town's day brings", "向运行中的系统发送一天的呼叫"),
     "simulate.press": ("press one button of any device family", "按一次任一设备族的呼叫器"),
+    "simulate.storm": (
+        "thousands of devices at once, and red presses in between",
+        "上千台设备同时涌来，其间有人按红键",
+    ),
+    "simulate.storm.more": (
+        "The token is read from YIJIAN_ADMIN_TOKEN. The presses are real calls and stay open. Exit 1: one was lost, or doubled.",
+        "令牌取自 YIJIAN_ADMIN_TOKEN。按键会建立真实呼叫，演练后不会自动办结。退出码 1：有按键丢失或重复建立呼叫。",
+    ),
+    "simulate.storm.kind": (
+        "all reconnect; a community loses power twice; every last will at once; a beat of each every second",
+        "reconnect 全部重连；power 一个社区两次停电；broker 同时全部断线；overload 每台每秒一次心跳",
+    ),
+    "simulate.storm.devices": ("how many devices of the register take part", "登记里多少台设备参加"),
+    "simulate.storm.seconds": ("how long it lasts", "持续多少秒"),
+    "simulate.storm.presses": ("how many red presses", "其间按多少次红键"),
+    "simulate.storm.really": ("also on another machine than this one", "目标不在本机时也照做"),
     "simulate.seed": ("seed: the same one gives the same result", "随机种子，同一种子得到同一结果"),
     "simulate.out": ("where to write it; - is standard output", "写到哪里；- 为标准输出"),
     "simulate.residents": ("how many residents", "老人人数"),
