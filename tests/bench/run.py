@@ -4,7 +4,7 @@
                                   [--database postgresql|URL]
 
 Parts: floor, start, hundred (100 presses a second), hook (the same to one webhook), hooks (to ten, one of which hangs),
-fixed (800 new calls a second), most (as many as it takes).
+fixed (800 new calls a second), most (as many as it takes), painted and crowd (the console in a browser: browser/measure.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bench.town import generated
 #: Of the webhooks that are measured.
 SECRET = "whsec_" + base64.b64encode(b"a secret for the bench").decode()
 
-PARTS = ("floor", "start", "hundred", "hook", "hooks", "fixed", "most")
+PARTS = ("floor", "start", "hundred", "hook", "hooks", "fixed", "most", "painted", "crowd")
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,21 @@ class Plan:
     fixed_rate: float = 800
     fixed_seconds: float = 25
     most_seconds: float = 25
+    painted_seconds: float = 60
+    crowd_seconds: float = 600
     samples: int = 2000
     starts: int = 3
 
 
-QUICK = Plan(hundred_seconds=5, fixed_seconds=4, most_seconds=4, samples=300, starts=1)
+QUICK = Plan(
+    hundred_seconds=5,
+    fixed_seconds=4,
+    most_seconds=4,
+    painted_seconds=6,
+    crowd_seconds=10,
+    samples=300,
+    starts=1,
+)
 
 
 @dataclass
@@ -100,6 +110,18 @@ class Bench:
         made = Figure(name, round(value, 3), unit, **more)
         self.figures.append(made)
         say(f"  {name}: {made.value:g} {unit}")
+
+    async def painted(self) -> None:
+        """From the press to the row that somebody sees."""
+        from browser import measure
+
+        await measure.painted(self.folder / "painted", self.plan.painted_seconds, self.figure)
+
+    async def crowd(self) -> None:
+        """A page with a thousand open calls."""
+        from browser import measure
+
+        await measure.crowd(self.folder / "crowd", self.plan.crowd_seconds, self.figure)
 
     async def floor(self) -> None:
         """What the machine gives at best."""

@@ -205,13 +205,16 @@ class Console(Screen):
 
     async def start_shift(self) -> None:
         """The click at the beginning of a shift."""
-        await self.page.click("[data-action=start-shift]")
+        async with self.page.expect_response("**/duty"):
+            await self.page.click("[data-action=start-shift]")
         await expect(self.find("[data-action=end-shift]")).to_be_visible()
 
     async def ready(self) -> Self:
         """Logged in, the lists read, the stream open."""
-        await expect(self.lane("emergency")).to_be_attached()
         await expect(self.find(".link.live")).to_be_visible()
+        if "#/" not in self.page.url:
+            await expect(self.find("#calls")).not_to_contain_text("正在读取")
+            await expect(self.lane("emergency")).to_be_attached()
         return self
 
 

@@ -40,11 +40,13 @@ async def _shows_what_is(console: Console, house: House) -> None:
 
 async def _ledger_tells_each_fact_once(console: Console, house: House, call: str) -> None:
     card = await console.open(call)
-    await card.locator(".facts + button").click()
+    await card.locator("ol.facts + button").click()
     journal = Counter(fact["at"] for fact in await house.desk.journal(call))
 
     async def told() -> Counter[str]:
-        return Counter(await card.locator(".facts time").evaluate_all("all => all.map(one => one.dateTime)"))
+        return Counter(
+            await card.locator("ol.facts time").evaluate_all("all => all.map(one => one.dateTime)")
+        )
 
     try:
         await eventually(lambda: _same(told, journal), "the ledger to tell each fact once")

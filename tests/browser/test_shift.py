@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from outside.places import offers
 from playwright.async_api import expect
 
@@ -79,3 +80,63 @@ async def _ledger_is(console: Console, call: str, journal: list, closed: dict) -
         first["call.seen"],
         *(closed[name]["at"] for name in ("accepted", "en_route", "on_scene", "closed")),
     ]
+
+
+@pytest.mark.parametrize("answer", ["answered", "no_answer"])
+async def test_the_telephones_answer_is_a_step(house: House, answer: str) -> None:
+    console = await house.console("s-01")
+    call = await house.press("btn-02")
+    card = await console.open(call)
+    await console.step("accept")
+    await console.stands(call, "accepted")
+    await console.step(f"spoke-{answer.replace('_', '-')}")
+    await expect(card.locator(".spoke")).to_be_visible()
+    spoke = (await house.desk.call(call))["spoke"]
+    assert (spoke["result"], spoke["by"]) == (answer, "s-01")
+    [fact] = [one for one in await house.desk.journal(call) if one["fact"] == "call.spoke"]
+    await expect(card.locator(f'ol.facts time[datetime="{fact["at"]}"]')).to_have_count(1)
+
+
+async def test_every_step_and_lane_has_the_name_it_was_promised(house: House) -> None:
+    """What tests from outside hold on to."""
+    stranger = await house.stranger()
+    await expect(stranger.find("input[name=login]")).to_be_visible()
+    await expect(stranger.find("input[name=password]")).to_have_attribute("type", "password")
+    console = await house.console("s-01")
+    for lane in ("emergency", "service", "family", "test", "fault"):
+        await expect(console.lane(lane)).to_have_count(1)
+    await expect(console.find("[data-action=start-shift]")).to_be_visible()
+    calls = {
+        key: await house.press(f"btn-0{n}", key)
+        for n, key in enumerate(("emergency", "service", "family"), 1)
+    }
+    for key, call in calls.items():
+        await expect(console.lane(key).locator(f'[data-call="{call}"][data-state=received]')).to_be_visible()
+    (await house.desk.post("/devices/btn-04/test", {"for": 600})).ok(200, 201, 204)
+    tested = await house.press("btn-04")
+    await expect(console.find(f'[data-lane=emergency] [data-call="{tested}"]')).to_have_count(0)
+    call = calls["emergency"]
+    await console.open(call)
+    offered = await _actions(console, call)
+    assert offered >= {"accept", "decline", "spoke-answered", "spoke-no-answer", "transfer", "note"}
+    await console.step("accept")
+    await console.stands(call, "accepted")
+    offered = await _actions(console, call)
+    assert offered >= {
+        "release",
+        "en-route",
+        "on-scene",
+        "close",
+        "spoke-answered",
+        "spoke-no-answer",
+        "transfer",
+        "note",
+    }
+
+
+async def _actions(console: Console, call: str) -> set[str]:
+    return set(
+        await console.card(call)
+        .locator("[data-action]")
+        .evaluate_all("all => all.map(one => one.dataset.action)")
+    )
