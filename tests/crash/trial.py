@@ -86,6 +86,8 @@ class Operator:
     def __init__(self, server: Server, place: Village, chance: random.Random) -> None:
         self._server, self._place, self._random = server, place, chance
         self.settled: set[str] = set()
+        self.left: set[str] = set()
+        """Every third one is left alone, so that it goes on ringing."""
         self.patience_seconds = 20.0
         self.on_answer: Callable[[], None] = lambda: None
 
@@ -93,11 +95,14 @@ class Operator:
         """Settle one call after the other."""
         async with Desk(self._server) as desk:
             while True:
-                fresh = [call for call in swarm.calls[-200:] if call not in self.settled]
+                fresh = [call for call in swarm.calls[-200:] if call not in self.settled | self.left]
                 if not fresh:
                     await asyncio.sleep(0.02)
                     continue
                 call = self._random.choice(fresh)
+                if self._random.random() < 1 / 3:
+                    self.left.add(call)
+                    continue
                 self.settled.add(call)
                 await self._surely(desk, call, "accept", {"station": self._place.station("near")})
                 if self._random.random() < 0.7:
