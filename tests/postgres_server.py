@@ -123,6 +123,11 @@ class PostgresServer:
         time.sleep(0.1)  # until it has noticed
 
     @property
+    def ended(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
     def running(self) -> bool:
         """Whether it has been started."""
         return self._process is not None
@@ -178,11 +183,16 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def server(settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
-    """A server, started, and gone without a trace at the end."""
+def server(
+    settings: Mapping[str, str] | None = None, *, folder: Path | None = None
+) -> Iterator[PostgresServer]:
+    """A server, started, and gone without a trace at the end. `folder`: where, else somewhere of its own."""
     programs = binaries()
     assert programs is not None, MISSING
-    folder = Path(tempfile.mkdtemp(prefix="yijian-pg-"))
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="yijian-pg-"))
+    else:
+        folder.mkdir()
     try:
         made = PostgresServer(folder, programs, settings or {})
         made.start()

@@ -65,6 +65,9 @@ log = structlog.get_logger()
 DESK_SILENT_SECONDS = 10.0
 #: What the demo keeps of its closed calls: it must be able to run for ever on a small disk.
 DEMO_KEEP_DAYS = 2.0
+#: SIGTERM ends within 10 s, also where the database does not answer: so long for what is under way, then for each end.
+DRAIN_SECONDS = 5.0
+END_SECONDS = 1.0
 
 
 # ── run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,15 +172,23 @@ async def _serve(
             await stop.wait()
             notifier.stopping()
             # New requests end first, so that what they asked is still decided; then what is on its way to a device.
-            await runner.cleanup()
-            await gateway.drain()
-            await post.drain()
+            try:
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await runner.cleanup()
+                    await gateway.drain()
+                    await post.drain()
+            except TimeoutError:
+                # A database that does not answer. What is stored is done at the start.
+                log.warning("stopped_undrained")
             for task in tasks:
                 task.cancel()
-        with contextlib.suppress(StoreUnavailable):
-            await rooms.outbox.flush()
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await rooms.outbox.flush()
     finally:
-        await runner.cleanup()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await runner.cleanup()
 
 
 def build_gateway(

@@ -142,6 +142,10 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     return app
 
 
+#: The audit log's last lines are given so long when we stop.
+_WRITTEN_WITHIN_SECONDS = 3.0
+
+
 def _write_the_log(app: web.Application, log: Audit) -> None:
     """The audit log's writer lives as long as the application does."""
     stop = asyncio.Event()
@@ -152,7 +156,13 @@ def _write_the_log(app: web.Application, log: Audit) -> None:
 
     async def end(_app: web.Application) -> None:
         stop.set()
-        await asyncio.gather(*writing)
+        if not writing:
+            return
+        # Where the database does not answer, we do not wait for it: SIGTERM ends within 10 s.
+        _, late = await asyncio.wait(writing, timeout=_WRITTEN_WITHIN_SECONDS)
+        for task in late:
+            task.cancel()
+            await asyncio.wait((task,))
 
     app.on_startup.append(begin)
     app.on_cleanup.append(end)

@@ -53,6 +53,7 @@ FAILED_SECONDS = 0.25
 #: Someone killed right before us is still being cleared away.
 LOCK_WAIT_SECONDS = 3.0
 READ_SECONDS = 30.0
+CLOSE_SECONDS = 2.0
 
 _LOCK_KEY = "hashtextextended('yijian desk ' || coalesce(current_schema(), ''), 0)"
 _HOLDER = f"""
@@ -388,9 +389,13 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        for writer in self._writers.values():
-            await writer.close()
-        await self._engine.dispose()
+        closing = [asyncio.ensure_future(writer.close()) for writer in self._writers.values()]
+        closing.append(asyncio.ensure_future(self._engine.dispose()))
+        # A connection that is half open never says goodbye: SIGTERM must not wait for it.
+        _, late = await asyncio.wait(closing, timeout=CLOSE_SECONDS)
+        for one in late:
+            one.cancel()
+        await asyncio.gather(*closing, return_exceptions=True)
 
 
 class _Stale(StoreUnavailable):

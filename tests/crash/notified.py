@@ -19,7 +19,7 @@ class Notified:
     def __init__(self) -> None:
         self.opened: Counter[str] = Counter()
         self.ids: dict[str, str] = {}  #: the message's id by its call
-        self.url = ""
+        self.port = 0  #: where it is found; another one where there is a proxy in between
         self._check = Webhook(SECRET)
 
     async def __aenter__(self) -> Self:
@@ -29,7 +29,7 @@ class Notified:
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/hook"
+        self.port = self._runner.addresses[0][1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -38,7 +38,8 @@ class Notified:
     @property
     def hook(self) -> dict[str, object]:
         """The webhook, as the register wants it."""
-        return {"url": self.url, "secret": SECRET, "events": ["call.opened"]}
+        url = f"http://127.0.0.1:{self.port}/hook"
+        return {"url": url, "secret": SECRET, "events": ["call.opened"]}
 
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()

@@ -143,7 +143,7 @@ class Trial:
 
     async def start(self) -> None:
         """The server, somebody to be notified, the buttons."""
-        await asyncio.to_thread(self.server.start)
+        await asyncio.to_thread(self.server.start, 60)
         async with Desk(self.server) as desk:
             (await desk.put("/webhooks/wh-crash", self.notified.hook)).ok(201)
         self.swarm.start()
@@ -260,8 +260,8 @@ class Trial:
             notified_again=again,
             **starts,
         )
-        assert self.server.stop() == 0
-        verified = self.server.cli("db", "verify", within=60)
+        assert await asyncio.to_thread(self.server.stop) == 0
+        verified = await asyncio.to_thread(self.server.cli, "db", "verify", within=60)
         assert verified.code == 0, verified.said
         assert "Traceback" not in self.server.log, self.server.tail(60)
         return found

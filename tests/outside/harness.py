@@ -137,6 +137,10 @@ class Server:
             file.write_text(json.dumps(district, ensure_ascii=False), encoding="utf-8")
             self.env["YIJIAN_DISTRICT"] = str(file)
 
+    def settings(self, toml: str) -> None:
+        """Add to its settings file, from the next start on."""
+        self._config.write_text(self._config.read_text(encoding="utf-8") + toml, encoding="utf-8")
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the process, and of commands on the same installation."""
