@@ -61,6 +61,7 @@ BOUNDS: dict[str, Bound] = {
     ),
     "call_stations": Bound("with their call", with_call=True),
     "texts": Bound("with their call", with_call=True),
+    "follow_ups": Bound("one an emergency, with its call", with_call=True),
     "places": Bound("with their call", with_call=True),
     "journal": Bound(
         "with their call; facts of no call by age",

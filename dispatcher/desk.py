@@ -20,20 +20,13 @@ from sqlalchemy import select
 
 from config.doors import Clock, Ids
 from devices.signal import CALLING, SignalType
-from dispatcher import alert_rows
+from dispatcher import alert_rows, follow_ups
 from dispatcher import desk_rows as rows
 from dispatcher import outbox as outgoing
 from dispatcher.board import Board, call_of
 from dispatcher.core.call import Call, Cause, Entry, State
-from dispatcher.core.commands import EndFault, OpenByHand, Place
-from dispatcher.core.decide import (
-    Heard,
-    decide_due,
-    decide_signal,
-    decide_unable,
-    key_of,
-    open_by_hand,
-)
+from dispatcher.core.commands import EndFault, FollowUp, OpenByHand, Place
+from dispatcher.core.decide import Heard, decide_due, decide_signal, decide_unable, key_of, open_by_hand
 from dispatcher.core.district import Resident
 from dispatcher.core.draft import Draft
 from dispatcher.core.geo import GreatCircle, Travel
@@ -322,9 +315,11 @@ class Desk:
             batch.page, batch.now_us, roll, call.id, roll.residents.get(call.resident or "")
         )
         other = batch.page.for_whom(key) if (key := whose(call)) is not None else None
-        refused = decide_command(
-            command, draft, world, other_open=other if other is not None and other.id != call.id else None
-        )
+        if isinstance(command, FollowUp):
+            refused = await follow_ups.decide(command, draft, batch, roll, self._store)
+        else:
+            other = other if other is not None and other.id != call.id else None
+            refused = decide_command(command, draft, world, other_open=other)
         if refused is not None:
             return rows.refusal(refused, call.id)
         self._take(batch, draft)
@@ -409,8 +404,8 @@ class Desk:
 
     def _take(self, batch: rows.Batch, draft: Draft) -> None:
         batch.heads[draft.district] = draft.next_seq - 1
-        for told in draft.told:
-            batch.told.append((told.entry, told.call))
+        batch.told += [(told.entry, told.call) for told in draft.told]
+        follow_ups.taken(batch, draft, self._rolls.by_code.get(draft.district))
         if draft.call is not None and draft.moved:
             batch.page.put(draft.call)
 
@@ -457,6 +452,7 @@ class Desk:
                 alert_rows.put(batch.messages),
                 alert_rows.withdraw(batch.told),
                 *batch.reports.work,
+                *follow_ups.work(batch),
                 Do(rows.TEST_ENDED, [{"device": device} for _, device, _ in batch.tests_ended]),
                 Do(rows.DECIDED, batch.marks),
             ]

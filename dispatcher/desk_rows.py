@@ -13,6 +13,7 @@ from dispatcher.board import Board
 from dispatcher.core.call import Call, Entry
 from dispatcher.core.district import Location
 from dispatcher.core.draft import Refused
+from dispatcher.core.follow_up import FollowUp
 from dispatcher.core.geo import to_wgs84
 from dispatcher.core.roll import Roll
 from dispatcher.desk_reports import ReportPage
@@ -107,6 +108,8 @@ class Batch:
     news: list[dict[str, Any]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     tests_ended: list[tuple[Roll, str, int]] = field(default_factory=list)
+    #: Of these calls the follow-up as it is now; None: withdrawn.
+    follow_ups: dict[str, FollowUp | None] = field(default_factory=dict)
 
 
 async def texts_now(batch: Batch, board: Board) -> dict[str, str]:

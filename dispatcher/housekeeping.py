@@ -33,6 +33,7 @@ from dispatcher.tables import (
     devices,
     districts,
     faults,
+    follow_ups,
     inbox,
     journal,
     meta,
@@ -139,7 +140,7 @@ _OLD_CALLS = (
 _OF_THE_CANARY = _OLD_CALLS.where(calls.c.district == CANARY)
 _GONE = [
     Prepared(delete(table).where(table.c.call == bindparam("gone")))
-    for table in (journal, texts, places, call_stations, alerts, outbox)
+    for table in (journal, texts, places, call_stations, follow_ups, alerts, outbox)
 ] + [Prepared(delete(calls).where(calls.c.id == bindparam("gone"), calls.c.closed_us.is_not(None)))]
 
 _OF_NO_CALL = (

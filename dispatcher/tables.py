@@ -191,6 +191,27 @@ Index("alerts_lane", alerts.c.lane, alerts.c.seq, sqlite_where=_queued, postgres
 Index("alerts_call", alerts.c.call, alerts.c.seq)
 Index("alerts_at", alerts.c.at_us)
 
+# Who is asked after on the day after an emergency, by whom and until when; one a call, which gives it its id.
+follow_ups = Table(
+    "follow_ups",
+    metadata,
+    Column("call", Text, primary_key=True),
+    Column("district", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    Column("station", Text, nullable=False),  # whose task it is
+    Column("resident", Text),
+    Column("closed_us", BigInteger, nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),  # waiting | done | withdrawn
+    Column("done_us", BigInteger),
+    Column("result", Text, nullable=False),
+    Column("body", Text, nullable=False),  # the tries
+    CheckConstraint("(state = 'done') = (done_us IS NOT NULL)", name="follow_ups_done_is_done"),
+)
+Index("follow_ups_due", follow_ups.c.district, follow_ups.c.state, follow_ups.c.due_us, follow_ups.c.call)
+Index("follow_ups_resident", follow_ups.c.resident)
+
 # What is wrong with a device, from its first sign to its end.
 faults = Table(
     "faults",

@@ -79,6 +79,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "call.seen": ("Seen", "已阅"),
     "call.closed": ("Closed", "已办结"),
     "call.reopened": ("Reopened", "重新打开"),
+    "call.followed_up": ("Followed up", "已回访"),
 }
 _LANGUAGES = ("en", "zh-CN")
 #: As on the console: a colour alone says nothing to who does not see it.

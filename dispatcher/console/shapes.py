@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 from devices.signal import Key
 from dispatcher.core.call import Evidence, OfferState, Outcome, State
 from dispatcher.core.district import Location, Role
+from dispatcher.core.follow_up import Result
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(max_length=200)]
@@ -113,6 +114,13 @@ class SeenBody(StepBody, frozen=True, kw_only=True):
 class EndFaultBody(_Body, frozen=True, kw_only=True):
     """A fault has been seen to."""
 
+    note: Text | None = None
+
+
+class FollowUpBody(_Body, frozen=True, kw_only=True):
+    """How somebody is, the day after."""
+
+    result: Result
     note: Text | None = None
 
 

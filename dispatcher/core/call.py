@@ -381,10 +381,20 @@ class Reopened(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.reopen
     text: str = ""
 
 
+class FollowedUp(Fact, frozen=True, gc=False, omit_defaults=True, tag="call.followed_up"):
+    """Somebody asked afterwards how she is: `result` (core/follow_up.py), of which try; `due_us`: it is tried again by then."""
+
+    by: str
+    result: str
+    attempt: int
+    text: str = ""
+    due_us: int | None = None
+
+
 AnyFact = (
     Opened | Joined | CancelRequested | Dispatched | Escalated | Skipped | Accepted | Declined | Lapsed | SpokeWith
-    | EnRoute | OnScene | Overdue | Transferred | Noted | Seen | Closed | Reopened | TestPassed | DeviceFault
-    | DeviceRestored | AreaStruck | AreaWell | CoverageLost | CoverageRestored | AlertSent | AlertDelivered
+    | EnRoute | OnScene | Overdue | Transferred | Noted | Seen | Closed | Reopened | FollowedUp | TestPassed
+    | DeviceFault | DeviceRestored | AreaStruck | AreaWell | CoverageLost | CoverageRestored | AlertSent | AlertDelivered
     | AlertFailed
 )  # fmt: skip
 

@@ -113,6 +113,14 @@ class EndFault(Command, frozen=True, omit_defaults=True, tag="end_fault"):
     text: str = ""
 
 
+class FollowUp(Command, frozen=True, omit_defaults=True, tag="follow_up"):
+    """Somebody asked how she is, the day after: `result` is one of core/follow_up.py."""
+
+    result: str
+    text: str = ""
+
+
 AnyCommand = (
-    OpenByHand | Accept | Decline | Release | Speak | SetOut | Arrive | Close | Reopen | Transfer | Note | See | EndFault
+    OpenByHand | Accept | Decline | Release | Speak | SetOut | Arrive | Close | Reopen | Transfer | Note | See
+    | EndFault | FollowUp
 )  # fmt: skip

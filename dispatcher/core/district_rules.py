@@ -62,6 +62,7 @@ FACTS = (
     ),
     *("call.accepted", "call.declined", "call.lapsed", "call.spoke", "call.en_route", "call.on_scene"),
     *("call.overdue", "call.transferred", "call.noted", "call.seen", "call.closed", "call.reopened"),
+    "call.followed_up",
     *("alert.sent", "alert.delivered", "alert.failed", "device.fault", "device.restored"),
     *("area.incident", "area.incident_ended", "coverage.lost", "coverage.restored", "test.passed"),
     *("canary.lost", "canary.restored"),  # no facts: nothing of the journal is needed to tell them

@@ -24,6 +24,7 @@ from dispatcher.core.call import (
     EnRoute,
     Entry,
     Escalated,
+    FollowedUp,
     Holder,
     Joined,
     Lapsed,
@@ -66,8 +67,10 @@ def fold(call: Call | None, entry: Entry) -> Call:
         if not isinstance(fact, Opened) or entry.call is None:
             raise Impossible(State.RECEIVED, entry.name)
         return _opened(entry.call, entry, fact)
-    if isinstance(fact, AlertFact):
-        return call  # who was told is no part of the call: its row and its number stay as they are
+    if isinstance(fact, AlertFact | FollowedUp):
+        return (
+            call  # who was told, and how she was a day later, is no part of the call: its row stays as it is
+        )
     state = after(call.state, entry.name)
     return _apply(replace(call, seq=entry.seq), state, fact, at_us)
 

@@ -32,6 +32,7 @@ from dispatcher.core.commands import (
     Close,
     Decline,
     EndFault,
+    FollowUp,
     Note,
     OpenByHand,
     Release,
@@ -98,7 +99,7 @@ def _step(command: AnyCommand, draft: Draft, world: World, other_open: Call | No
             return None
         case See():
             return _see(command, draft, world)
-        case OpenByHand() | EndFault():
+        case OpenByHand() | EndFault() | FollowUp():
             raise AssertionError("this is no step of a call")
 
 

@@ -251,20 +251,24 @@ def home_of(roll: Roll, device: Device | None) -> Home:
     resident = roll.residents.get(device.resident) if device is not None else None
     if resident is None:
         return Home("", "", roll.desk().id)
-    for code in roll.lineage(resident.area):
+    return Home(resident.id, resident.area, nearest_station(roll, resident.area, resident))
+
+
+def nearest_station(roll: Roll, area: str, resident: Resident | None) -> str:
+    """The nearest station of the area, else of the one above; where there is none, the district's desk."""
+    for code in roll.lineage(area):
         there = [
             station
             for station in roll.stations.values()
             if station.area == code and station.kind is not StationKind.DISTRICT_DESK
         ]
         if there:
-            nearest = min(there, key=lambda one: (_away_m(resident, one), one.id))
-            return Home(resident.id, resident.area, nearest.id)
-    return Home(resident.id, resident.area, roll.desk().id)
+            return min(there, key=lambda one: (_away_m(resident, one), one.id)).id
+    return roll.desk().id
 
 
-def _away_m(resident: Resident, station: Station) -> float:
-    if resident.location is None or station.location is None:
+def _away_m(resident: Resident | None, station: Station) -> float:
+    if resident is None or resident.location is None or station.location is None:
         return float("inf")
     return rough_m(resident.location, station.location)
 

@@ -159,6 +159,10 @@ EXPECTED: dict[str, Probe] = {
     # Whether a press comes through is everybody's to know; it tells of nobody.
     "GET /canary": Probe(who=EVERYONE),
     "POST /canary": Probe(who=WHOLE, body=lambda _id: {}),
+    # Kept to the area, as calls that are over are: tests/dispatcher/console/test_console_follow_ups.py.
+    "GET /followups": Probe(),
+    "GET /followups/{id}": Probe("residents", seen=(404,)),
+    "POST /followups/{id}/done": Probe("residents", seen=(404,), body=lambda _id: {"result": "well"}),
     # Logging in is for anybody; what a person looks after themselves is for who has logged in, not for a token.
     "POST /login": Probe(who=EVERYONE, seen=(401,), body=lambda _id: stranger()),
     "POST /login/pin": Probe(who=NOBODY, body=lambda _id: {"login": "who-c1-zz", "pin": "4711"}),
@@ -205,6 +209,7 @@ PLAIN = {
     "what",
     "id",
     "unmask",
+    "due",
 }
 
 

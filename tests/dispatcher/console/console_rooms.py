@@ -47,7 +47,7 @@ from dispatcher.ledger import Ledger
 from dispatcher.register import Register
 from dispatcher.sight import Sight
 from dispatcher.store import InlineStore
-from dispatcher.tables import faults, metadata
+from dispatcher.tables import faults, follow_ups, metadata
 from dispatcher.view import view_call
 
 NOW = to_us(datetime(2026, 11, 24, 1, 15, tzinfo=UTC))
@@ -429,6 +429,26 @@ class World:
         }
         with self.store._engine.begin() as connection:
             connection.execute(faults.insert().values({**row, **changes}))
+
+    def put_follow_up(self, call_id: str, **changes: Any) -> None:
+        """A follow-up as its row keeps it: the nurse of st-1 is to ask how r-1 is, until 18:00 today."""
+        row = {
+            "call": call_id,
+            "district": DISTRICT,
+            "area": COMMUNITY,
+            "station": "st-1",
+            "resident": "r-1",
+            "closed_us": NOW - 72_000_000_000,
+            "due_us": NOW + 31_500_000_000,
+            "state": "waiting",
+            "done_us": None,
+            "result": "",
+            "body": "[]",
+            **changes,
+        }
+        row["from_us"] = row["due_us"] - 28_800_000_000
+        with self.store._engine.begin() as connection:
+            connection.execute(follow_ups.insert().values(row))
 
     async def routing(self, resident_id: str, at_us: int) -> list[dict[str, Any]]:
         return [

@@ -32,6 +32,7 @@ GOOD = {
     "stepDecline": {"station": "st-1"},
     "stepNote": {"text": "a word"},
     "setDuty": {"on": True},
+    "followUp": {"result": "well"},
     "putStation": {"kind": "care_station"},
     "putArea": {"kind": "street", "parent": "411002"},
     "putStaff": {"role": "station"},
@@ -53,6 +54,7 @@ def address(endpoint: Endpoint) -> str:
     """A path of the endpoint to something that is there."""
     item = {
         "calls": "c-1",
+        "followups": "c-1",
         "stations": "st-1",
         "residents": "r-1",
         "devices": "btn-r-1",
@@ -74,6 +76,7 @@ def named(endpoints: list[Endpoint]) -> pytest.MarkDecorator:
 @pytest.fixture(autouse=True)
 async def one_call_and_two_people(world):
     world.board.put(call())
+    world.put_follow_up("c-1")
     await world.register.put("staff", {"id": "s-2", "role": "station", "station": "st-1"})
     world.register.asked.clear()
     users = Users(world.store, world.clock, world.rolls)

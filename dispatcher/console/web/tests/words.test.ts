@@ -75,6 +75,7 @@ const FACTS: Record<string, Record<string, unknown>[]> = {
   "call.seen": [{ by: "s-1" }],
   "call.closed": [{ by: "s-1", outcome: "helped", evidence: "on_site" }, { by: "test", outcome: "test" }],
   "call.reopened": [{ by: "s-1" }],
+  "call.followed_up": ["well", "needs_care", "hospital", "moved", "died", "declined", "not_reached"].map((result) => ({ by: "s-1", result, attempt: 1 })),
   "test.passed": [{}],
   "alert.sent": [{ channel: "sms", to: "r-c-1/0" }, { channel: "webhook", to: "wh-1" }],
   "alert.delivered": [{ channel: "voice", to: "s-1" }],

@@ -375,6 +375,7 @@ export const en: Language = {
     unknownPhone: "unknown",
     ticks: "Ticks stay on this computer; they only help you remember.",
   },
+  followUpResult: { well: "is well", needs_care: "needs care", hospital: "is in hospital", moved: "has moved away", died: "has died", declined: "did not want to be asked", not_reached: "was not reached" },
   facts: {
     opened: "{kind}: call opened",
     openedByHand: "{who} opened the call by hand",
@@ -401,6 +402,7 @@ export const en: Language = {
     closed: "{who} closed it: {outcome}",
     closedTest: "The test passed and closed itself",
     reopened: "{who} reopened it",
+    followed_up: "{who} followed up (try {n}): {result}",
     alert: {
       sent: "{channel} sent to {to}",
       delivered: "{channel} delivered to {to}",

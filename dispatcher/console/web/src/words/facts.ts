@@ -80,6 +80,8 @@ function said(fact: Fact, call: Call | null): FactWords {
         word("evidenceOf", text(fact, "evidence")));
     case "call.reopened":
       return main(say("facts.reopened", { who }));
+    case "call.followed_up":
+      return main(say("facts.followed_up", { who, n: count(fact, "attempt"), result: word("followUpResult", text(fact, "result")) }));
     case "test.passed":
       return main(say("facts.test"));
     case "alert.sent":

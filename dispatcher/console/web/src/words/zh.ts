@@ -373,6 +373,7 @@ export const zh = {
     unknownPhone: "不详",
     ticks: "勾选只留在这台电脑上，方便记住做到哪一步。",
   },
+  followUpResult: { well: "一切安好", needs_care: "需要照护", hospital: "住院", moved: "已搬离", died: "已故", declined: "谢绝回访", not_reached: "未联系上" },
   facts: {
     opened: "{kind}：呼叫建立",
     openedByHand: "{who} 手工建立呼叫",
@@ -399,6 +400,7 @@ export const zh = {
     closed: "{who} 办结：{outcome}",
     closedTest: "测试成功，自动办结",
     reopened: "{who} 重新打开",
+    followed_up: "{who} 回访（第 {n} 次）：{result}",
     alert: {
       sent: "{channel}已发给 {to}",
       delivered: "{channel}已送达 {to}",
