@@ -80,6 +80,19 @@ docs: ## write the generated documents anew
 bench: install-dev ## the benchmarks: bench-report.json and a table (ARGS="--quick" for a first look)
 	@.venv/bin/python tests/bench/run.py $(ARGS)
 
+SEEDS ?= 1000
+FROM ?= 1
+
+.PHONY: sim
+sim: ## nights of the simulated world, with faults and checkers (SEEDS=1000, FROM=1)
+	@config/setup/environment.sh dev
+	@.venv/bin/yijian simulate world --seeds $(SEEDS) --from $(FROM) $(ARGS)
+
+.PHONY: replay
+replay: ## one night of the simulated world, told line by line (SEED=n)
+	@config/setup/environment.sh dev
+	@.venv/bin/yijian simulate world --seed $(SEED)
+
 .PHONY: lock
 lock: ## write uv.lock anew after a change of dependencies in pyproject.toml
 	@config/setup/environment.sh dev

@@ -223,6 +223,13 @@ def _simulate(menu: _Menu) -> None:
     way.add_argument("--port", metavar="DEV", help=say("simulate.port"))
     way.add_argument("--to", metavar="PLACE", help=say("simulate.to"))
     press.add_argument("--wait", metavar="SECONDS", type=float, default=30.0, help=say("simulate.wait"))
+    world = menu.command("world")
+    which = world.add_mutually_exclusive_group()
+    which.add_argument("--seed", metavar="N", type=int, help=say("simulate.replay"))
+    which.add_argument("--seeds", metavar="N", type=int, default=1000, help=say("simulate.seeds"))
+    which.add_argument("--checkers", action="store_true", help=say("simulate.checkers"))
+    world.add_argument("--from", metavar="N", type=int, default=1, dest="first", help=say("simulate.from"))
+    world.add_argument("--jobs", metavar="N", type=int, default=0, help=say("simulate.jobs"))
 
 
 def _storm(menu: _Menu) -> None:

@@ -13,6 +13,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -354,6 +355,7 @@ COMMANDS: dict[str, Callable[[Namespace, Say], int]] = {
     "simulate.day": simulate_day,
     "simulate.press": simulate_press,
     "simulate.storm": simulate_storm,
+    "simulate.world": lambda arguments, say: int(import_module("yijian.world").command(arguments, say)),
     "district.load": district_load,
     "district.export": district_export,
     "district.check": district_check,

@@ -216,8 +216,8 @@ def build_gateway(
     return gateway
 
 
-def console_rooms(rooms: House, watching: Watch, keeper: Keeper) -> Rooms:
-    """What the console needs, wired."""
+def console_rooms(rooms: House, watching: Watch, keeper: Keeper | None) -> Rooms:
+    """What the console needs, wired; without a keeper nobody watches over this process itself."""
 
     async def routing(resident_id: str, at_us: int) -> list[dict[str, Any]]:
         roll = rooms.register.rolls.roll_of("residents", resident_id)
@@ -230,7 +230,7 @@ def console_rooms(rooms: House, watching: Watch, keeper: Keeper) -> Rooms:
         silent = (rooms.clock.now_us() - rooms.desk.turned_us) / 1e6
         if rooms.desk.healthy and rooms.desk.turned_us and silent > DESK_SILENT_SECONDS:
             gone.append("desk")
-        return Health(gone, keeper.degraded)
+        return Health(gone, keeper.degraded if keeper is not None else [])
 
     erasure = Erasure(
         rooms.store, rooms.register, rooms.clock, forgetting(rooms.store), on_erased=rooms.feed.forget

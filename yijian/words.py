@@ -117,6 +117,21 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "simulate.to": ("host:port or URL of another line", "其他接入的 host:port 或 URL"),
     "simulate.wait": ("how long to wait for what comes back", "等待应答多少秒"),
+    "simulate.world": (
+        "play nights of the simulated world, with faults and checkers",
+        "在模拟世界中推演：故障与核查",
+    ),
+    "simulate.replay": ("play this one night and tell it line by line", "重放这一夜并逐行讲述"),
+    "simulate.seeds": ("how many nights", "推演多少夜"),
+    "simulate.from": ("the first night's seed", "第一夜的种子"),
+    "simulate.jobs": ("how many at once (0: one for each core)", "同时推演几夜（0：每核一夜）"),
+    "simulate.checkers": ("list what is looked for", "列出核查项目"),
+    "world.wrong": ("seed {seed}: {found}", "种子 {seed}：{found}"),
+    "world.replay": ("to see that night: make replay SEED={seed}", "重放这一夜：make replay SEED={seed}"),
+    "world.sum": (
+        "{nights} nights, {wrong} wrong; {presses} presses, {facts} facts, {kills} kills; {minutes} nights a minute",
+        "{nights} 夜，{wrong} 夜有问题；{presses} 次按键，{facts} 条事实，{kills} 次强杀；每分钟 {minutes} 夜",
+    ),
     # district
     "district": (
         "the district file: areas, stations, residents, devices, staff",

@@ -206,7 +206,7 @@ class Post:
             self._look_us = now_us + round(self._poll_seconds * 1e6)
             for (name,) in await self._store.read(rows.DUE_ENDPOINTS, {"b_now_us": now_us}):
                 await self._look(self._endpoint(str(name)))
-            for endpoint in self._endpoints.values():
+            for endpoint in list(self._endpoints.values()):  # another may come while the table is read
                 if endpoint.tabled and not endpoint.ill:
                     await self._see_clear(endpoint)
         except StoreUnavailable as error:

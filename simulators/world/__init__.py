@@ -1,0 +1,1 @@
+"""The simulated world: the production rooms on virtual time, everything random from one seed, faults and checkers."""

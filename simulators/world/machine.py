@@ -1,0 +1,280 @@
+"""The machine the server runs on: a clock that may jump, a disk that outlives every process, and kill -9.
+
+disk ══ SQLite in memory: what was committed stays, whoever died
+  └─ ProcessStore: the store of one process; a transaction is carried out as in production, one after the other, and
+     on its way there or back the process may be killed, the disk full, the answer lost
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import tempfile
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.sql import Executable
+
+from config.doors import Clock, Ids
+from dispatcher import schema
+from dispatcher.store import Bound, Do, InlineStore, OutcomeUnknown, Row, StoreUnavailable, bound
+from simulators.world.loop import Process, WorldLoop
+from simulators.world.weather import Weather
+
+
+class MachineClock:
+    """The machine's wall clock: the loop's time, with what it drifts and how far it was set."""
+
+    def __init__(self, loop: WorldLoop, start_us: int, drift_ppm: float) -> None:
+        self._loop = loop
+        self._start_us = start_us
+        self._pace = 1 + drift_ppm / 1e6
+        self.set_us = 0
+
+    def now_us(self) -> int:
+        """Microseconds since 1970, UTC, as the machine believes."""
+        return self._start_us + self.set_us + round(self._loop.time() * self._pace * 1_000_000)
+
+
+@cache
+def _empty() -> bytes:
+    """A database with all tables, as the migrations make it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.sqlite"
+        schema.upgrade(path)
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode=DELETE")
+        made = connection.serialize()
+        connection.close()
+    return made
+
+
+class Disk:
+    """What is committed, and stays."""
+
+    def __init__(self) -> None:
+        self.inline = InlineStore()
+        self.connection = self.inline.connection
+        self.connection.deserialize(_empty())
+        self.full = False
+        self.away = False
+
+    def fill(self) -> None:
+        """Not one page more can be written; SQLite itself says so."""
+        self.full = True
+        (pages,) = self.connection.execute("PRAGMA page_count").fetchone()
+        self.connection.execute(f"PRAGMA max_page_count={pages}")
+
+    def free(self) -> None:
+        """There is room again."""
+        self.full = False
+        self.connection.execute("PRAGMA max_page_count=1073741823")
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows, as they are on disk at this very moment."""
+        rows: list[tuple[Any, ...]] = self.connection.execute(sql, values).fetchall()
+        return rows
+
+
+class ProcessStore:
+    """The store of one process: transactions follow one another, as with the one thread that writes in production."""
+
+    def __init__(self, machine: Machine, process: Process) -> None:
+        self._machine = machine
+        self._process = process
+        self._disk = machine.disk
+        self._loop = machine.loop
+        self._queue: deque[tuple[list[Bound], asyncio.Future[Any]]] = deque()
+        self._more = asyncio.Event()
+        self._worker = machine.loop.inside(process, self._run(), "disk")
+
+    async def write(self, work: Sequence[Do]) -> list[list[list[Row]]]:
+        """One transaction; whoever does not wait for its end does not stop it."""
+        future: asyncio.Future[list[list[list[Row]]]] = self._loop.create_future()
+        self._queue.append((bound(work), future))
+        self._more.set()
+        return await future
+
+    async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        """Rows of a query."""
+        await asyncio.sleep(self._machine.chance.uniform(0, self._machine.weather.commit_seconds))
+        if self._disk.away:
+            raise StoreUnavailable("the disk does not answer")
+        return self._disk.inline.look(statement, parameters)
+
+    async def close(self) -> None:
+        """Nobody closes anything: it is killed."""
+
+    async def _run(self) -> None:
+        while True:
+            while not self._queue:
+                self._more.clear()
+                await self._more.wait()
+            work, future = self._queue.popleft()
+            try:
+                done = await self._transact(work)
+            except Exception as error:  # noqa: BLE001 - it is the writer's
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(done)
+
+    async def _transact(self, work: list[Bound]) -> list[list[list[Row]]]:
+        machine, weather, chance = self._machine, self._machine.weather, self._machine.chance
+        writes = [sql for sql, _, fetch in work if not (fetch and sql.startswith("SELECT"))]
+        before, after = (chance.uniform(0, weather.commit_seconds / 2) for _ in range(2))
+        if chance.random() < weather.slow_commits:
+            before, after = (chance.uniform(0, weather.slow_seconds) for _ in range(2))
+            machine.on_trouble()
+        await asyncio.sleep(before)
+        if self._disk.away or chance.random() < weather.failing_commits:
+            machine.on_trouble()
+            raise StoreUnavailable("database is locked")
+        killed = bool(writes) and chance.random() < weather.kills_a_commit
+        doubtful = bool(writes) and chance.random() < weather.doubtful_commits
+        happens = chance.random() < 0.5
+        if killed and not happens:
+            machine.kill("in the middle of a commit, which did not happen")
+            await self._loop.create_future()
+        if doubtful:
+            machine.on_trouble()
+        if doubtful and not happens:
+            raise OutcomeUnknown("the connection was lost")
+        try:
+            done = self._disk.inline.transact(work)
+        except StoreUnavailable:
+            machine.on_trouble()
+            raise
+        if writes:
+            machine.on_commit(self._process, work)
+        if killed:
+            machine.kill("in the middle of a commit, which happened")
+            await self._loop.create_future()
+        if doubtful:
+            raise OutcomeUnknown("the connection was lost")
+        await asyncio.sleep(after)
+        if writes:
+            machine.on_told(self._process)
+        return done
+
+
+class Server(Protocol):
+    """A server as it stands: what the world may speak to. Everything else is its own."""
+
+    @property
+    def ledger(self) -> Any: ...  # noqa: D102
+    @property
+    def feed(self) -> Any: ...  # noqa: D102
+    @property
+    def faults(self) -> int:
+        """Decisions and messages that failed inside."""
+        ...
+
+    async def answer(self, request: Any) -> Any:
+        """A request over HTTP, answered."""
+        ...
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+        """A request as it comes off the wire."""
+        ...
+
+    async def run(self) -> None:
+        """Serve, for ever."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Ground:
+    """What a server is built on, all of it the world's."""
+
+    process: Process
+    store: ProcessStore
+    clock: Clock
+    ids: Ids
+    chance: random.Random
+    folder: Path
+    district: Mapping[str, Any]
+    hooks: Any  #: carries webhooks (`alerts.post.Webhooks`)
+    texts: Any  #: carries text messages (`alerts.post.Texts`)
+    broker: Callable[[Any], Any]  #: the way to the broker, made of the intake (`gateway.Ways.broker`)
+    port: Callable[..., Awaitable[tuple[Any, Any]]]  #: opens a serial port (`gateway.Ways.port`)
+
+
+Build = Callable[[Ground], Awaitable[Server]]
+
+
+class Machine:
+    """Starts the server, and starts it again whenever it is gone."""
+
+    def __init__(
+        self,
+        loop: WorldLoop,
+        clock: MachineClock,
+        weather: Weather,
+        chance: random.Random,
+        begin: Callable[[Process, ProcessStore], Awaitable[Server]],
+        tell: Callable[[str, str], None],
+        wrong: Callable[[str, str], None],
+    ) -> None:
+        self.loop, self.clock, self.weather, self.chance = loop, clock, weather, chance
+        self.disk = Disk()
+        self.process = Process(0)
+        self.process.dead = True
+        self.server: Server | None = None
+        self.gone: asyncio.Future[None] = loop.create_future()
+        self.up_since = 0.0
+        self.kills = 0
+        self.on_commit: Callable[[Process, list[Bound]], None] = lambda _process, _work: None
+        self.on_told: Callable[[Process], None] = lambda _process: None
+        self.on_gone: Callable[[], None] = lambda: None
+        self.on_trouble: Callable[[], None] = lambda: None
+        self._begin, self._tell, self._wrong = begin, tell, wrong
+
+    async def run(self) -> None:
+        """Have a server, for ever."""
+        while True:
+            process = self.process = Process(self.process.number + 1)
+            self.gone = self.loop.create_future()
+            life = self.loop.inside(process, self._live(process), f"server {process.number}")
+            await asyncio.wait({life, self.gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not self.gone.done():
+                self._fell(process, life)
+            await asyncio.sleep(self.weather.down_seconds * self.chance.uniform(0.2, 1.8))
+
+    async def _live(self, process: Process) -> None:
+        store = ProcessStore(self, process)
+        self.server = await self._begin(process, store)
+        self.up_since = self.loop.time()
+        self._tell("server", f"process {process.number} is up")
+        await self.server.run()
+
+    def _fell(self, process: Process, life: asyncio.Task[None]) -> None:
+        """It ended by itself: at the start because the disk was away, which may be; or else because of us."""
+        error = life.exception() if not life.cancelled() else None
+        if self.server is None and isinstance(error, StoreUnavailable):
+            self._tell("server", f"process {process.number} could not start: {error}")
+        else:
+            self._wrong("the_server_stands", f"process {process.number} ended by itself: {error!r}")
+        self._end(process)
+
+    def kill(self, when: str) -> None:
+        """The end, as by kill -9."""
+        if self.process.dead:
+            return
+        self.kills += 1
+        self._tell("fault", f"killed {when}")
+        self._end(self.process)
+
+    def _end(self, process: Process) -> None:
+        process.dead = True
+        self.server = None
+        self.loop.bury(process)
+        if not self.gone.done():
+            self.gone.set_result(None)
+        self.on_gone()

@@ -1,0 +1,365 @@
+"""The checkers, first half: whatever is committed is looked at in that very moment, fact by fact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from config.doors import Clock
+from devices.signal import SignalType
+from dispatcher.board import call_of
+from dispatcher.core.call import (
+    HELD,
+    Accepted,
+    Call,
+    CancelRequested,
+    Closed,
+    DeviceFault,
+    DeviceRestored,
+    Dispatched,
+    Due,
+    Entry,
+    Escalated,
+    Joined,
+    Lapsed,
+    OfferState,
+    Opened,
+    State,
+)
+from dispatcher.core.fold import fold, us
+from dispatcher.core.states import Impossible
+from dispatcher.inbox import LANE_REPORT
+from dispatcher.journal import entry_of
+from dispatcher.ledger import whose
+from dispatcher.store import Bound
+from simulators.world.loop import Process
+from simulators.world.machine import Disk
+from simulators.world.place import CODE, district
+
+Wrong = Callable[[str, str], None]
+
+_JOURNAL = "SELECT district, seq, at_us, call, device, cause, body FROM journal WHERE seq > ? ORDER BY seq"
+_CALLING = ("press", "fall", "inactivity", "hazard")
+#: Whoever is found in the journal or on the way to a device is named there.
+NAMES = ("老人", "家属", "护理", "幸福路", "+999")
+
+
+class Facts:
+    """Follows the journal as it is committed."""
+
+    def __init__(self, disk: Disk, clock: Clock, wrong: Wrong, tell: Callable[[str, str], None]) -> None:
+        self._disk, self._clock, self._wrong, self._tell = disk, clock, wrong, tell
+        self.head = 0
+        self.calls: dict[str, Call] = {}
+        self.told: dict[str, Call] = {}  #: as the process knows them: of commits it has heard the end of
+        self.told_at = 0.0
+        self.presses: Counter[tuple[str, str]] = Counter()
+        self.in_call: dict[tuple[str, str], str] = {}
+        self.accepts: set[tuple[str, str, str]] = set()
+        self.steps: Counter[tuple[str, int, int, int]] = Counter()
+        self.lives: Counter[str] = Counter()
+        self.rang: dict[str, int] = {}
+        self.faults: dict[str, bool] = {}
+        self.uncovered: set[str] = set()
+        self.names: dict[str, str] = {}
+        self.seen = 0
+        self._file = district()
+        self._metres = {
+            item["id"]: item["location"]["lat"]
+            for section in ("stations", "residents")
+            for item in self._file[section]
+            if "location" in item
+        }
+        self._tier = {
+            item["id"]: {"street_centre": 1, "district_desk": 2}.get(item["kind"], 0)
+            for item in self._file["stations"]
+        }
+
+    def name(self, call: str | None) -> str:
+        """`call-3`: short, and the same in every replay."""
+        return self.names.get(call or "", call or "-")
+
+    # ── a commit ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def committed(self, _process: Process, work: list[Bound]) -> bool:
+        """A transaction is on disk; whether it told facts."""
+        self._lanes(work)
+        rows = self._disk.ask(_JOURNAL, self.head)
+        if not rows:
+            return False
+        batch: list[tuple[Entry, Call | None, Call | None]] = []
+        for row in rows:
+            entry = entry_of(row)
+            if entry.seq != self.head + 1:
+                self._wrong("journal_gapless", f"{entry.seq} follows {self.head}")
+            self.head = entry.seq
+            if any(name in str(row[6]) or name in str(row[5]) for name in NAMES):
+                self._wrong("nobody_named", f"fact {entry.seq} {entry.name}: {row[6]}")
+            before = self.calls.get(entry.call or "")
+            after = before
+            if entry.call is not None:
+                try:
+                    after = self.calls[entry.call] = fold(before, entry)
+                except Impossible as error:
+                    self._wrong("rows_are_the_fold", f"fact {entry.seq}: {error}")
+                    return True
+            batch.append((entry, before, after))
+        for entry, before, after in batch:
+            self._say(entry, after)
+            self._fact(entry, before, after)
+        for call in dict.fromkeys(entry.call for entry, _, _ in batch if entry.call):
+            self._row(call)
+        self._alerts(batch)
+        return True
+
+    def heard(self, now: float) -> None:
+        """The process knows of all that is committed."""
+        self.told = dict(self.calls)
+        self.told_at = now
+
+    def _say(self, entry: Entry, call: Call | None) -> None:
+        if entry.name == "call.opened" and entry.call:
+            self.names[entry.call] = f"call-{len(self.names) + 1}"
+        fact = msgspec.to_builtins(entry.fact)
+        fact.pop("policy", None)
+        fact.pop("fact", None)
+        state = f" [{call.state}]" if call is not None else ""
+        cause = f"{entry.cause.kind} {entry.cause.id or entry.cause.device or ''} {entry.cause.by}".strip()
+        self._tell("fact", f"#{entry.seq} {entry.name} {self.name(entry.call)}{state} {fact} <- {cause}")
+
+    def _lanes(self, work: list[Bound]) -> None:
+        marks = next((rows for sql, rows, _ in work if sql.startswith("UPDATE inbox SET decided_us")), ())
+        ids = [next(v for v in row if isinstance(v, str) and v[:2] in ("s-", "k-", "r-")) for row in marks]
+        lanes = [self._disk.ask("SELECT lane FROM inbox WHERE id = ?", one)[0][0] for one in ids]
+        if lanes != sorted(lanes):
+            self._wrong("emergencies_first", f"decided in the order of lanes {lanes}")
+        for one, lane in zip(ids, lanes, strict=True):
+            if lane != LANE_REPORT:
+                self._decided(one)
+
+    def _decided(self, input_id: str) -> None:
+        [(source, ref, kind, call, body)] = self._disk.ask(
+            "SELECT source, ref, kind, call, body FROM inbox WHERE id = ?", input_id
+        )
+        if kind == "signal" and msgspec.json.decode(body)["type"] in _CALLING:
+            self.seen += 1
+            if call is None:
+                self._wrong("press_in_one_call", f"{source} {ref} is decided, and in no call")
+            self.in_call[source, ref] = call
+
+    # ── a fact ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _fact(self, entry: Entry, before: Call | None, after: Call | None) -> None:
+        match entry.fact:
+            case DeviceFault(id=fault):
+                self.faults[fault] = True
+            case DeviceRestored(id=fault):
+                self.faults[fault] = False
+            case _ if entry.name == "coverage.lost":
+                self.uncovered.add(getattr(entry.fact, "area", ""))
+            case _ if entry.name == "coverage.restored":
+                self.uncovered.discard(getattr(entry.fact, "area", ""))
+            case _:
+                pass
+        if after is None or entry.call is None:
+            return
+        name, fact = self.name(entry.call), entry.fact
+        match fact:
+            case Opened() | Joined():
+                self._press(entry, fact, before, after)
+            case Escalated():
+                self._escalated(entry, fact, before)
+            case Dispatched():
+                self._dispatched(entry, fact, before, after)
+            case Accepted():
+                self._accepted(entry, fact, before, after)
+            case Lapsed():
+                if "step" not in after.deadlines or after.accepted is not None:
+                    self._wrong("lapse_steps_on", f"{name} lapsed, and nothing steps on")
+                self.lives[entry.call] += 1
+                self.rang.pop(entry.call, None)
+            case CancelRequested():
+                if before is not None and before.deadlines != after.deadlines:
+                    self._wrong(
+                        "cancel_stops_nothing", f"{name}: {before.deadlines} became {after.deadlines}"
+                    )
+            case Closed():
+                self._closed(entry, fact, before)
+            case _:
+                pass
+        if entry.name == "call.reopened":
+            self.lives[entry.call] += 1
+            self.rang.pop(entry.call, None)
+
+    def _press(self, entry: Entry, fact: Opened | Joined, before: Call | None, after: Call) -> None:
+        name = self.name(entry.call)
+        if entry.cause.kind == "signal":
+            key = (fact.source.rstrip("#"), entry.cause.id)
+            self.presses[key] += 1
+            if self.presses[key] > 1:
+                self._wrong("press_in_one_call", f"{key} is told a second time, in {name}")
+        if isinstance(fact, Opened):
+            key2 = whose(after)
+            twin = [
+                one.id
+                for one in self.calls.values()
+                if one.open and one.id != after.id and key2 is not None and whose(one) == key2
+            ]
+            if twin and after.open:
+                self._wrong("one_open_call_each", f"{name} opens beside {self.name(twin[0])} for {key2}")
+            return
+        if before is None or not before.open:
+            self._wrong("press_in_one_call", f"{name}: a press joins a call that is closed")
+        elif before.state in HELD and before.accepted is not None:
+            holder = before.accepted.station or "desk"
+            if holder not in fact.rings or Due.REPRESS_WITHIN not in after.deadlines:
+                self._wrong("repress_is_heard", f"{name}: {holder} is not rung, or need not hear it")
+            if before.state is State.ON_SCENE and "desk" not in fact.rings:
+                self._wrong("repress_is_heard", f"{name}: the desk is not rung")
+        else:
+            offered = {o.to for o in before.offers if o.state is OfferState.OFFERED and not o.person}
+            if not offered <= set(fact.rings):
+                self._wrong("repress_is_heard", f"{name}: {sorted(offered)} are asked, {fact.rings} are rung")
+
+    def _escalated(self, entry: Entry, fact: Escalated, before: Call | None) -> None:
+        call, name = entry.call or "", self.name(entry.call)
+        key = (call, fact.step, fact.repeat, self.lives[call])
+        self.steps[key] += 1
+        if self.steps[key] > 1:
+            self._wrong("step_once", f"{name}: step {fact.step} repeat {fact.repeat} is taken twice")
+        if before is None:
+            return
+        if before.state is not State.RECEIVED:
+            self._wrong("no_step_while_held", f"{name} steps on while it is {before.state}")
+        if fact.repeat and fact.because == "time":
+            pause_us = entry.at_us - self.rang.get(call, 0)
+            if pause_us < us(before.policy.repeat) - 1000:
+                self._wrong("no_burst", f"{name} rings again after {pause_us / 1e6} s")
+        elif fact.because == "time" and fact.step < len(before.policy.steps):
+            due_us = before.steps_from_us + us(before.policy.steps[fact.step].after) - before.saved_us
+            if entry.at_us < due_us - 1000:
+                self._wrong(
+                    "no_burst", f"{name}: step {fact.step} comes {(due_us - entry.at_us) / 1e6} s early"
+                )
+        self.rang[call] = entry.at_us
+
+    def _dispatched(self, entry: Entry, fact: Dispatched, before: Call | None, after: Call) -> None:
+        name = self.name(entry.call)
+        if before is not None and before.state is not State.RECEIVED and fact.next_us is not None:
+            self._wrong("no_step_while_held", f"{name}: a step is dispatched while it is {before.state}")
+        for asked in fact.asked:
+            if not asked.reason:
+                self._wrong("routing_says_why", f"{name}: {asked.to} is asked without a reason")
+        home = self._metres.get(after.resident or "")
+        if fact.step or home is None or len(fact.asked) != 1 or before is None or before.offers:
+            return
+        [asked] = fact.asked
+        if asked.person or asked.to not in self._metres or self._tier[asked.to]:
+            return
+        named = {one.station for one in after.passed_over} | {asked.to}
+        if asked.travel_seconds is None:
+            self._wrong("routing_says_why", f"{name}: {asked.to} is asked, and nobody says how far it is")
+        far = abs(self._metres[asked.to] - home)
+        for station, metres in self._metres.items():
+            nearer = station in self._tier and not self._tier[station] and abs(metres - home) < far - 1e-9
+            if nearer and station not in named:
+                self._wrong("routing_says_why", f"{name}: {station} is nearer than {asked.to}, and not named")
+
+    def _accepted(self, entry: Entry, fact: Accepted, before: Call | None, after: Call) -> None:
+        call, name = entry.call or "", self.name(entry.call)
+        self.lives[call] += 1
+        self.rang.pop(call, None)
+        self.accepts.add((call, fact.by, fact.station))
+        if before is not None and before.accepted is not None:
+            offer = before.offer_to(fact.station)
+            if offer is None or offer.state is not OfferState.OFFERED:
+                self._wrong("one_holder", f"{name} is taken by {fact.by} while {before.accepted.by} holds it")
+        left = [one.to for one in after.offers if one.state is OfferState.OFFERED]
+        if left or Due.STEP in after.deadlines:
+            self._wrong("accept_stops_all", f"{name}: still asked {left}, deadlines {after.deadlines}")
+        if after.state is State.ACCEPTED and Due.EN_ROUTE_WITHIN not in after.deadlines:
+            self._wrong(
+                "owned_or_stepping", f"{name} is accepted, and its holder has all the time in the world"
+            )
+
+    def _closed(self, entry: Entry, fact: Closed, before: Call | None) -> None:
+        if before is not None and before.key == "emergency" and not before.test:
+            if entry.cause.kind != "command" or fact.evidence is None:
+                self._wrong(
+                    "closed_by_a_person", f"{self.name(entry.call)} by {entry.cause.kind}, {fact.evidence}"
+                )
+        elif before is not None and not before.test and entry.cause.kind != "command":
+            self._wrong("closed_by_a_person", f"{self.name(entry.call)} by {entry.cause.kind}")
+
+    # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _row(self, call_id: str) -> None:
+        folded, name = self.calls[call_id], self.name(call_id)
+        rows = self._disk.ask("SELECT body, due_us, state FROM calls WHERE id = ?", call_id)
+        if not rows:
+            self._wrong("rows_are_the_fold", f"{name} has facts and no row")
+            return
+        [(body, due_us, state)] = rows
+        row = call_of(body)
+        if row != folded or state != folded.state:
+            self._wrong("rows_are_the_fold", f"{name} is not the fold of its journal")
+        moments = row.deadlines
+        if row.open and due_us != min(moments.values(), default=None):
+            self._wrong("deadline_is_a_row", f"{name}: due {due_us} in the row, {moments} by its facts")
+        if not row.open:
+            return
+        if row.state is State.RECEIVED and Due.STEP not in moments:
+            self._wrong("owned_or_stepping", f"{name} waits, and no step is set: {moments}")
+        if row.state is not State.RECEIVED and (row.accepted is None or not moments):
+            self._wrong("owned_or_stepping", f"{name} is {row.state}: {row.accepted}, {moments}")
+        if row.state is State.ACCEPTED and Due.EN_ROUTE_WITHIN not in moments:
+            self._wrong("owned_or_stepping", f"{name} is accepted, and nothing says until when: {moments}")
+        if row.key == "emergency" and Due.CLOSE_WITHIN not in moments:
+            self._wrong("owned_or_stepping", f"{name} need never be closed: {moments}")
+
+    def _alerts(self, batch: Iterable[tuple[Entry, Call | None, Call | None]]) -> None:
+        for entry, _, after in batch:
+            if not entry.name.startswith("call.") or after is None:
+                continue
+            rows = self._disk.ask(
+                "SELECT kind, channel, target FROM alerts WHERE district = ? AND fact_seq = ?",
+                CODE,
+                entry.seq,
+            )
+            if not any(row[1:] == ("webhook", "wh-all") for row in rows):
+                self._wrong("alert_with_its_fact", f"{entry.name} #{entry.seq}: nothing for wh-all")
+            if isinstance(entry.fact, Dispatched) and not after.test:
+                first = {
+                    asked.to
+                    for asked in entry.fact.asked
+                    if not asked.person
+                    and (offer := after.offer_to(asked.to)) is not None
+                    and offer.offers == 1
+                    and offer.state is OfferState.OFFERED
+                }
+                if first and not any(row[0] == "summons" for row in rows):
+                    self._wrong(
+                        "alert_with_its_fact", f"{self.name(entry.call)}: {sorted(first)} not summoned"
+                    )
+            if isinstance(entry.fact, Accepted | Closed):
+                left = self._disk.ask(
+                    "SELECT id FROM alerts WHERE call = ? AND kind = 'summons' AND fate = 'queued' AND fact_seq < ?",
+                    entry.call,
+                    entry.seq,
+                )
+                if left:
+                    self._wrong(
+                        "accept_stops_all", f"{self.name(entry.call)}: {len(left)} summons still wait"
+                    )
+
+
+def asks(kind: str) -> bool:
+    """Whether a signal of that type has a row of its own."""
+    return kind in {
+        *_CALLING,
+        SignalType.CANCEL.value,
+        SignalType.HELPER_ARRIVED.value,
+        SignalType.TEST.value,
+    }
