@@ -8,16 +8,19 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import looptime
 import pytest
+from harness import story
 
 from config.doors import ClockIds, LoopClock
 from dispatcher.alerts.outcome import DELIVERED, Outcome
 from dispatcher.core.canary import CODE, canary_roll
 from dispatcher.core.district import District, Webhook
 from dispatcher.core.roll import Roll, Rolls
+from dispatcher.housekeeping import Housekeeping, pruned
+from dispatcher.verify import verify
 from dispatcher.vigil.news import GIVE_UP_SECONDS, PENDING_MAX, News
 from dispatcher.vigil.rounds import (
     AGAIN_SECONDS,
@@ -252,3 +255,36 @@ def test_the_canarys_district_is_met_by_nobody_who_goes_through_the_districts() 
     assert found is not None
     assert found[0] is rolls.canary
     assert rolls.device_by_source("native/canary-2") is None
+
+
+@story(picture=False)
+async def test_its_rows_are_gone_after_a_day_and_nobody_elses(town):
+    """Its calls and inputs go, in its own journal alone: who reads a district's can go on from anywhere."""
+    town.rolls.canary = canary_roll("canary-1")
+    real = await town.press("btn-01")
+    for _ in range(3):
+        kept = await town.send("canary-1")
+        call = await town.inbox.call_of(kept.id)
+        assert call is not None
+        assert town.look(call).closed.outcome == "test"
+        await town.advance(seconds=1)
+    assert town.roll.district.code not in {
+        row[0] for row in rows(town, "SELECT district FROM calls WHERE id <> ?", real)
+    }
+    assert rows(town, "SELECT count(*) FROM calls WHERE district = ?", CODE) == [(3,)]
+    assert {event.entry.district for event in town.events} == {town.roll.district.code}
+    await town.accept("st-01", real)
+    await town.close("st-01", call=real)
+    await town.advance(hours=25)
+    await Housekeeping(town.store, town.clock, keep_closed_days=0).once()
+    for table in ("calls", "inbox", "journal"):
+        assert rows(town, f"SELECT count(*) FROM {table} WHERE district = ?", CODE) == [(0,)], table
+        assert rows(town, f"SELECT count(*) FROM {table}") != [(0,)], table
+    assert set(await pruned(town.store)) == {CODE}
+    assert [line async for line in verify(town.store)] == []
+    town.out.clear()
+    town.rolls.canary = None
+
+
+def rows(town: Any, query: str, *values: Any) -> list[Any]:
+    return town.store.connection.execute(query, values).fetchall()

@@ -117,9 +117,18 @@ async def metric(desk: Desk, name: str) -> float:
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")))
 
 
-@pytest.mark.parametrize("private", ["true", "false"])
-async def test_it_goes_all_the_way_and_shows_nowhere(tmp_path: Path, outside: Outside, private: str) -> None:
-    server = served(tmp_path, outside, YIJIAN_PRIVATE_TARGETS=private)
+@pytest.mark.parametrize(
+    ("private", "database"), [("true", "sqlite"), ("false", "sqlite"), ("true", "postgresql")]
+)
+async def test_it_goes_all_the_way_and_shows_nowhere(
+    tmp_path: Path, outside: Outside, private: str, database: str
+) -> None:
+    env = {"YIJIAN_PRIVATE_TARGETS": private}
+    if database == "postgresql":
+        import postgres_server
+
+        env["YIJIAN_DATABASE"] = postgres_server.shared().make("canary")
+    server = served(tmp_path, outside, **env)
     try:
         server.start()
         async with Desk(server) as desk:

@@ -6,12 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import postgres_server
+import pytest
 from kept import a_town_at_work, numbers
 
 from config.findings import Level
+from config.settings import load
 from dispatcher.backup import Why
 from dispatcher.bounds import BOUNDS
 from yijian import examining, lock
@@ -124,3 +127,21 @@ def test_onto_postgresql_and_back_by_the_commands_alone(tmp_path: Path) -> None:
     done(sqlite, "db", "verify")
     looked = yijian(data, server, "doctor", "--json")
     assert '"name": "database.deadlines"' in looked.stdout, looked.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ping", "level", "says"),
+    [
+        (0.0, None, Level.WARN, "switched off"),
+        (300.0, None, Level.WARN, "nobody outside hears it"),
+        (300.0, "https://watch.example.org/ping/1", Level.OK, "every 300 s"),
+    ],
+)
+def test_a_canary_that_nobody_hears_is_seen(
+    seconds: float, ping: str | None, level: Level, says: str
+) -> None:
+    settings = replace(load(None, {}, {}), canary_seconds=seconds, canary_ping_url=ping)
+    [finding] = [examining._canary(settings)]
+    assert (finding.level, finding.name) == (level, "canary")
+    assert says in finding.en
+    assert "ping/1" not in finding.en + finding.zh, "its address may be a secret"

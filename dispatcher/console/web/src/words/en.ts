@@ -56,6 +56,16 @@ export const en: Language = {
     clockBanner: "This computer's clock is {n} s off. Countdowns go by the server's clock; please set this one right.",
     reread: "Connected again, everything is up to date",
   },
+  proof: {
+    banner: "Presses may not arrive ({stage}): the line from a button to this page was last proven {n} min ago. Call the technician now, and stay by the telephone.",
+    still: "A part of the system stands still: a call may not be going on to the next station. Look at each open call, and call the technician now.",
+    growth: "Near its limit: {what}. Tell the technician.",
+    broker: "the broker did not take it",
+    receipt: "no receipt",
+    desk: "not decided",
+    stream: "not on the page",
+    webhook: "no webhook",
+  },
   shift: {
     start: "Start shift",
     end: "End shift",
