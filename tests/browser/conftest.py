@@ -79,8 +79,10 @@ async def town(server: Server, browser: Browser) -> AsyncIterator[House]:
 async def house(request: pytest.FixtureRequest, town: House) -> AsyncIterator[House]:
     """The house of one story. Afterwards its calls are closed, its screens too; of one that failed pictures are kept."""
     yield town
-    await _end(request, town)
-    await town.tidy()
+    try:
+        await _end(request, town)
+    finally:
+        await town.tidy()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

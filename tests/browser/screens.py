@@ -18,6 +18,7 @@ happen: `console.may_fail("409 POST .*/accept")`.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 from contextlib import suppress
@@ -303,7 +304,7 @@ class House:
         before = how.pop("before", None)
         window = await self.browser.new_context(**how)
         window.set_default_timeout(10_000 * PATIENCE)
-        await window.tracing.start(snapshots=True)
+        await window.tracing.start(snapshots="BROWSER_SNAPSHOTS" in os.environ)
         await window.add_init_script(_TELL_FORBIDDEN)
         if before is not None:
             await window.add_init_script(before)
