@@ -31,7 +31,7 @@ run: install ## install, then everything in one process with a simulated town
 .PHONY: install-dev
 install-dev:
 	@config/setup/environment.sh dev
-	@config/setup/packages.sh mosquitto mosquitto-clients openssl postgresql chromium fonts-noto-cjk || true
+	@config/setup/packages.sh mosquitto mosquitto-clients openssl faketime postgresql chromium fonts-noto-cjk || true
 	@config/setup/console.sh build
 
 .PHONY: test

@@ -19,6 +19,8 @@ from dispatcher.store import SqliteStore, Store, StoreUnavailable
 from yijian.errors import CommandError, UsageError
 
 _SQLITE = "sqlite:///"
+#: SQLite's own words for a file that is damaged.
+_DAMAGED = ("malformed", "not a database")
 
 
 class TakenError(UsageError):
@@ -40,15 +42,25 @@ async def _sqlite(path: Path) -> AsyncIterator[Store]:
     try:
         schema.upgrade(path)
     except schema.SchemaError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(_said(path, str(error))) from error
     store = SqliteStore(path)
     try:
         await store.open()
         yield store
     except StoreUnavailable as error:
-        raise CommandError(f"the database {path.name} cannot be used: {error}") from error
+        raise CommandError(_said(path, f"the database {path.name} cannot be used: {error}")) from error
     finally:
         await store.close()
+
+
+def _said(path: Path, message: str) -> str:
+    """What somebody at night needs to hear of it."""
+    if any(sign in message for sign in _DAMAGED):
+        return (
+            f"the database {path.name} is damaged: keep a copy of the folder as it is, then restore the last backup "
+            f"(yijian db restore FILE); SQLite says: {message.rpartition(': ')[2]}"
+        )
+    return message
 
 
 @asynccontextmanager

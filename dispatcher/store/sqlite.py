@@ -60,8 +60,14 @@ def bound(work: Sequence[Do]) -> list[Bound]:
     ]
 
 
-#: What SQLite says when it is the world's fault and not ours.
-_WORLD = (sqlite3.OperationalError,)
+#: What SQLite says of a damaged file; unlike the world's other faults it is no OperationalError.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def _worlds(error: sqlite3.Error) -> bool:
+    """Whether it is the world's fault and not ours."""
+    damaged = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+    return damaged or isinstance(error, sqlite3.OperationalError)
 
 
 class SqliteStore:
@@ -96,7 +102,9 @@ class SqliteStore:
             # The one private door of aiosqlite: run a whole function in its thread, not one call a hop.
             hop: Any = self._writer._execute  # noqa: SLF001
             done: list[list[list[Row]]] = await hop(_transact, self._writer._conn, bound(work))  # noqa: SLF001
-        except _WORLD as error:
+        except sqlite3.Error as error:
+            if not _worlds(error):
+                raise
             raise StoreUnavailable(str(error)) from error
         return done
 
@@ -114,7 +122,9 @@ class SqliteStore:
             raise StoreUnavailable("not open")
         try:
             rows = await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
-        except _WORLD as error:
+        except sqlite3.Error as error:
+            if not _worlds(error):
+                raise
             raise StoreUnavailable(str(error)) from error
         if any(row[0] for row in rows):
             raise StoreUnavailable("somebody is reading; the log is emptied later")
@@ -153,7 +163,9 @@ class InlineStore:
         """One transaction at this very moment, of statements with their rows bound. Raises StoreUnavailable."""
         try:
             return _transact(self.connection, work)
-        except _WORLD as error:
+        except sqlite3.Error as error:
+            if not _worlds(error):
+                raise
             raise StoreUnavailable(str(error)) from error
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
