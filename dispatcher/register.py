@@ -84,6 +84,7 @@ class Register:
         self._places: dict[str, int] = {}
         self._lock = asyncio.Lock()
         self._sorted: dict[tuple[str, str], tuple[int, list[str]]] = {}
+        self.changes = 0  #: goes up with every change of what a district file holds
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,28 +241,42 @@ class Register:
                 file, problems = await asyncio.to_thread(district_check.check, raw, known)
             if file is None:
                 raise WrongInput(problems)
-            if within:
-                people = [(f"staff[{place}].role", one) for place, one in enumerate(file.staff)]
-                if refused := self._new_admins(people):
-                    raise WrongInput(refused)
-            change = Change(self.rolls)
-            roll = self._home_of(file, change, within)
-            for section in rows.SECTIONS:
-                have: dict[str, Item] = getattr(roll, section)
-                for item in getattr(file, section):
-                    if have.get(rows.id_of(item)) != item:
-                        change.put(roll, item)
-            now_us = self._clock.now_us()
-            policies = {
-                key: policy for key, policy in file.policies.items() if roll.policies.get(key) != policy
-            }
-            change.put_policies(roll, policies, now_us)
-            if file.roads and file.roads != self._roads.get(roll.district.code):
-                change.also(
-                    rows.put_roads(code := roll.district.code, file.roads),
-                    lambda: self._note(code, file.roads),
-                )
-            await self._change(change)
+            return await self._put_file(file, within)
+
+    async def merge_checked(
+        self, file: DistrictFile, seen: int, within: str = ""
+    ) -> Mapping[str, int] | None:
+        """The same of a file that was checked when `changes` was `seen`; None: changed since, it is to be checked again."""
+        async with self._lock:
+            if self.changes != seen:
+                return None
+            return await self._put_file(file, within)
+
+    async def _put_file(self, file: DistrictFile, within: str) -> Mapping[str, int]:
+        if within:
+            people = [(f"staff[{place}].role", one) for place, one in enumerate(file.staff)]
+            if refused := self._new_admins(people):
+                raise WrongInput(refused)
+        change = Change(self.rolls)
+        roll = self._home_of(file, change, within)
+        count = 0
+        for section in rows.SECTIONS:
+            have: dict[str, Item] = getattr(roll, section)
+            for item in getattr(file, section):
+                if have.get(rows.id_of(item)) != item:
+                    change.put(roll, item)
+                count += 1
+                if count % _ROWS_A_TURN == 0:
+                    await asyncio.sleep(0)
+        now_us = self._clock.now_us()
+        policies = {key: policy for key, policy in file.policies.items() if roll.policies.get(key) != policy}
+        change.put_policies(roll, policies, now_us)
+        if file.roads and file.roads != self._roads.get(roll.district.code):
+            change.also(
+                rows.put_roads(code := roll.district.code, file.roads),
+                lambda: self._note(code, file.roads),
+            )
+        await self._change(change)
         return {
             **{section: len(getattr(file, section)) for section in rows.SECTIONS},
             "policies": len(file.policies),
@@ -280,7 +295,7 @@ class Register:
 
             change = Change(self.rolls)
             change.also(rows.put_duty(staff_id, by, self._clock.now_us(), on=on), then)
-            await self._change(change)
+            await self._commit(change)
 
     async def test_mode(self, device_ids: Sequence[str], until_us: int, by: str) -> None:
         """The next press of each of these until then is a test; a time that is past ends it. WrongInput: unknown ones."""
@@ -306,7 +321,7 @@ class Register:
 
             change = Change(self.rolls)
             change.also(rows.put_tests(homes, None if ending else until_us, by), then)
-            await self._change(change)
+            await self._commit(change)
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -347,7 +362,10 @@ class Register:
     async def _change(self, change: Change) -> None:
         """See that every district has a desk, then commit."""
         change.see_to_desks((), self.needed_by)
-        await self._commit(change)
+        try:
+            await self._commit(change)
+        finally:
+            self.changes += 1
 
     async def _commit(self, change: Change) -> None:
         """Write it all in one transaction, then let it be seen.

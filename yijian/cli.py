@@ -254,6 +254,7 @@ def _district(menu: _Menu) -> None:
             _config(command, say)
     export = menu.command("export")
     export.add_argument("file", metavar="FILE", nargs="?", default="-", help=say("district.out"))
+    export.add_argument("--section", metavar="SECTION", help=say("district.section"))
     _config(export, say)
 
 

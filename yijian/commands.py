@@ -62,29 +62,30 @@ def district_load(arguments: Namespace, _say: Say) -> int:
     """Merge a district file into the register."""
     settings = _settings(arguments)
     content = _read(arguments.file)
-    from yijian import compose
+    from yijian import district
 
-    print(asyncio.run(compose.district_load(settings, content)))
+    print(asyncio.run(district.load(settings, content, arguments.file, chinese=is_chinese(os.environ))))
     return DONE
 
 
 def district_export(arguments: Namespace, _say: Say) -> int:
     """Write the register as a district file."""
     settings = _with_folder(arguments)
-    from yijian import compose
+    from yijian import district
 
-    _write(arguments.file, asyncio.run(compose.district_export(settings)))
+    form, section = district.form_of(arguments.file, arguments.section)
+    _write(arguments.file, asyncio.run(district.export(settings, form, section)))
     return DONE
 
 
 def district_check(arguments: Namespace, say: Say) -> int:
     """Say everything that is wrong with a district file."""
     content = _read(arguments.file)
-    from dispatcher.core import district_check as checker
+    from yijian import district
 
-    _file, errors = checker.check(content)
+    errors = district.check(content, arguments.file, chinese=is_chinese(os.environ))
     for error in errors:
-        print(f"{error.path}: {error.error}" if error.path else error.error)
+        print(error)
     if not errors:
         print(say("district.fine"))
     return FAILED if errors else DONE

@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import structlog
 from aiohttp import web
 
@@ -28,11 +27,8 @@ from dispatcher.alert_board import AlertBoard
 from dispatcher.alerts.post import Post
 from dispatcher.console.access import Access
 from dispatcher.console.app import STREAMS, Options, make_app, make_runner
-from dispatcher.console.audit import told
-from dispatcher.console.endpoint import Act
 from dispatcher.console.rooms import Health, Rooms
 from dispatcher.console.tokens import TokenError, Tokens, not_there
-from dispatcher.core import district_check
 from dispatcher.core.district import Role
 from dispatcher.core.roll import Rolls
 from dispatcher.erase import Erasure, forgetting
@@ -46,14 +42,13 @@ from dispatcher.vigil.systemd import Notifier
 from gateway.gateway import Gateway, GatewayOptions
 from yijian import demo as demos
 from yijian import proving
-from yijian.database import TakenError, opened
+from yijian.database import opened
 from yijian.errors import DONE, CommandError, UsageError
 from yijian.house import House, house
 from yijian.keeping import Keeper
-from yijian.lock import LockedError, hold
 from yijian.ports import DownlinkPort, InboxPort
 from yijian.posting import post_office, wording
-from yijian.serving import bound, ready, shown, spare_the_collector, url_of
+from yijian.serving import bound, ready, spare_the_collector, url_of
 from yijian.watching import Watch, watch
 
 if TYPE_CHECKING:
@@ -295,54 +290,6 @@ def demo_hubs(settings: Settings, rooms: House) -> dict[str, Path]:
 
 
 # ── the other commands ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def district_load(settings: Settings, content: bytes) -> str:
-    """Merge a file into the register: straight, or through the server that has the data folder."""
-    try:
-        with hold(settings.data):
-            async with opened(settings, desk=True) as store:
-                register = Register(store, clock := SystemClock())
-                await register.load()
-                counts = await merge(register, content)
-                await told(store, clock, Act.CHANGE, "district")
-                return _counts(counts)
-    except (LockedError, TakenError):
-        return await _load_by_http(settings, content)
-
-
-async def _load_by_http(settings: Settings, content: bytes) -> str:
-    if not settings.admin_token:
-        raise CommandError("a server is running on this data: set YIJIAN_ADMIN_TOKEN to load through it")
-    headers = {"Authorization": f"Bearer {settings.admin_token}", "Content-Type": "application/json"}
-    url = f"http://{shown(settings.http)}/api/v1/district"
-    try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(url, data=content, headers=headers) as answer,
-        ):
-            body = await answer.json(content_type=None)
-            if answer.status == 200:
-                return _counts({name: count for name, count in body.items() if isinstance(count, int)})
-    except (aiohttp.ClientError, ValueError, TimeoutError) as error:
-        raise CommandError(f"the running server did not take it: {type(error).__name__}") from error
-    errors = body.get("errors") or [{"path": "", "error": body.get("detail") or f"HTTP {answer.status}"}]
-    raise CommandError(
-        *[f"{one['path']}: {one['error']}" if one["path"] else str(one["error"]) for one in errors]
-    )
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing to load"
-
-
-async def district_export(settings: Settings) -> bytes:
-    """The default district as a file."""
-    async with opened(settings) as store:
-        register = Register(store, clock := SystemClock())
-        await register.load()
-        await told(store, clock, Act.EXPORT, "district", district=register.rolls.default_code)
-        return district_check.dump(register.export(register.rolls.default_code))
 
 
 @asynccontextmanager

@@ -146,8 +146,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "say everything that is wrong with a district file; needs no server",
         "指出区县文件的所有错误；不需要运行服务",
     ),
-    "district.file": ("district file (JSON); - is standard input", "区县文件（JSON）；- 为标准输入"),
-    "district.out": ("where to write it; standard output by default", "写到哪里；默认标准输出"),
+    "district.file": (
+        "district file: JSON, an Excel workbook (.xlsx) or CSV; - is standard input",
+        "区县文件：JSON、Excel 工作簿（.xlsx）或 CSV；- 为标准输入",
+    ),
+    "district.out": (
+        "where to write it, as its name ends: .json, .xlsx, .csv; standard output by default",
+        "写到哪里，格式按扩展名：.json、.xlsx、.csv；默认标准输出",
+    ),
+    "district.section": ("only this section; a .csv file holds one", "只写这一类；.csv 文件只能装一类"),
     # token
     "token": ("API tokens", "接口令牌"),
     "token.create": ("make a token and print it, this once", "新建令牌并显示，仅此一次"),

@@ -40,6 +40,7 @@ from dispatcher.console import (
     pages,
     people,
     register,
+    sheets,
     signals,
     steps,
     stream,
@@ -99,6 +100,7 @@ def table(
         *(stream.endpoints(streams) if streams is not None else ()),
         *register.ENDPOINTS,
         *district.ENDPOINTS,
+        *sheets.Sheets().endpoints(),
         *alerts.ENDPOINTS,
         *faults.ENDPOINTS,
         *follow_ups.ENDPOINTS,
@@ -220,7 +222,9 @@ class _Door:
             return answer
         if act is Act.CHANGE and answer.status == 201:
             act = Act.ADD
-        if act is Act.LOOK and "unmask" in ask.query and masks(ask.access):
+        if act in {Act.LOOK, Act.EXPORT} and "unmask" in ask.query and masks(ask.access):
+            if act is Act.EXPORT:
+                await self._log.keep(audit.entry_of(endpoint, ask, act))
             act = Act.UNMASK
         entry = audit.entry_of(endpoint, ask, act)
         if act in SOON:
@@ -246,8 +250,8 @@ class _Door:
         if endpoint.body is None:
             return ask
         ask.raw = await read(request, endpoint.bytes_max)
-        if endpoint.path == "/district":
-            return ask  # so large that it is read where all its errors are found
+        if endpoint.raw:
+            return ask
         ask.members = members(ask.raw, optional=endpoint.body_optional)
         if isinstance(endpoint.body, type) and endpoint.method == "POST":
             ask.body = shaped(ask.members, endpoint.body)
@@ -288,7 +292,7 @@ def _response(answer: Answer | web.StreamResponse) -> web.StreamResponse:
         return web.Response(status=answer.status, headers=answer.headers)
     return web.Response(
         status=answer.status,
-        body=_encode(answer.body),
+        body=answer.body if isinstance(answer.body, bytes) else _encode(answer.body),
         content_type=answer.content_type,
         headers=answer.headers,
     )

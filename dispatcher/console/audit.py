@@ -180,7 +180,7 @@ def entry_of(endpoint: Endpoint, ask: Ask, act: Act) -> Entry:
         by=ask.access.by,
         act=act,
         what=what_of(endpoint),
-        id=one or resident,
+        id=one or resident or ask.query.get("section", ""),
         district=district,
         area=area,
     )

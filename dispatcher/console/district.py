@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from config.doors import from_us
 from dispatcher.console.access import STAFFED, WHOLE, Access
 from dispatcher.console.endpoint import DISTRICT, Act, Answer, Ask, Endpoint, Kind, Query
@@ -12,13 +10,6 @@ from dispatcher.console.register import in_sight
 from dispatcher.console.shapes import DutyBody, DutyView, MeView, RouteView, TestBody, TestView, listed
 from dispatcher.core.district import DistrictFile, Role, Staff
 from dispatcher.core.roll import Roll
-
-_FILE_BYTES_MAX = 64 * 1_048_576
-
-
-async def _load(ask: Ask) -> Answer:
-    counted = await ask.rooms.register.merge(ask.raw, ask.within)
-    return Answer(dict(counted))
 
 
 async def _export(ask: Ask) -> Answer:
@@ -93,29 +84,7 @@ async def _me(ask: Ask) -> Answer:
     )
 
 
-_LOADED: dict[str, Any] = {
-    "type": "object",
-    "description": "how many of each section the file had",
-    "additionalProperties": {"type": "integer"},
-}
-
 ENDPOINTS = (
-    Endpoint(
-        method="POST",
-        path="/district",
-        name="loadDistrict",
-        tag="district",
-        en="Merge a whole district file: all of it, or nothing and every error",
-        zh="导入区划文件：全部成功，或全部不动并列出所有错误",
-        handle=_load,
-        roles=WHOLE,
-        body={"$ref": "#/components/schemas/DistrictFile"},
-        bytes_max=_FILE_BYTES_MAX,
-        answer=_LOADED,
-        writes=True,
-        keyed=True,
-        audit=Act.CHANGE,
-    ),
     Endpoint(
         method="GET",
         path="/district",

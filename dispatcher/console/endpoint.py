@@ -184,6 +184,7 @@ class Endpoint:
     body: Any = None  #: a Struct, or a JSON schema where the handler reads the body by itself
     body_optional: bool = False
     bytes_max: int = 1_048_576
+    raw: bool = False  #: its body is read by the endpoint itself, where all its errors are found
     answer: Any = None  #: a Struct, or a JSON schema
     answer_type: str = "application/json"
     statuses: Mapping[int, str] = field(default_factory=dict)  #: those beside the usual ones

@@ -1,12 +1,8 @@
 """Telephone numbers of residents and their contacts, masked for people who have logged in until they ask for them.
 
-    138****0001        a mobile number: its first three and last four digits
-    02****45           a shorter one
-    ****               one of six digits or fewer, or one without digits
-
-While a call is open, whoever sees it must telephone now: nothing is masked. Once it is closed, it is, as everywhere else;
-`GET /residents/{id}?unmask=phone` shows the numbers, and is written down. Programs with a token see them as they are.
-A masked number that comes back with a `PUT` is left as it was.
+How a masked number looks: `dispatcher.core.masks`. While a call is open, whoever sees it must telephone now: nothing is
+masked. Once it is closed, it is, as everywhere else; `GET /residents/{id}?unmask=phone` shows the numbers, and is written
+down. Programs with a token see them as they are. A masked number that comes back with a `PUT` is left as it was.
 """
 
 from __future__ import annotations
@@ -20,23 +16,7 @@ from dispatcher.console.access import Access
 from dispatcher.console.problems import wrong
 from dispatcher.core.call import Call
 from dispatcher.core.district import Resident
-
-STARS = "****"
-
-
-def masked(phone: str) -> str:
-    """The number with its middle hidden; what is empty stays so."""
-    digits = "".join(character for character in phone if character.isdecimal())
-    if not phone.strip():
-        return ""
-    if len(digits) >= 11:
-        # A country code in front of a number is nobody's secret.
-        lead = digits[: len(digits) - 8]
-        plus = "+" if phone.strip().startswith("+") else ""
-        return f"{plus}{lead}{STARS}{digits[-4:]}"
-    if len(digits) > 6:
-        return f"{digits[:2]}{STARS}{digits[-2:]}"
-    return STARS
+from dispatcher.core.masks import STARS, masked, number_behind
 
 
 def masks(access: Access) -> bool:
@@ -103,7 +83,6 @@ def put_back(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any
 def _real(path: str, phone: str, numbers: list[str]) -> str:
     if STARS not in phone:
         return phone
-    for number in numbers:
-        if number and masked(number) == phone:
-            return number
+    if (number := number_behind(phone, numbers)) is not None:
+        return number
     raise wrong(path, "is masked: ask for it first (unmask=phone)")

@@ -187,6 +187,17 @@ class Register(Protocol):
         """
         ...
 
+    @property
+    def changes(self) -> int:
+        """Goes up with every change of what a district file holds."""
+        ...
+
+    async def merge_checked(
+        self, file: DistrictFile, seen: int, within: str = ""
+    ) -> Mapping[str, int] | None:
+        """Load a file that was checked when `changes` was `seen`; None: it has been changed since, check again."""
+        ...
+
     def export(self, district: str) -> DistrictFile:
         """The district as a file."""
         ...

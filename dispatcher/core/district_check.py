@@ -92,13 +92,20 @@ NOTHING: Known = _Nothing()
 
 def check(raw: bytes, known: Known = NOTHING) -> tuple[DistrictFile | None, list[Problem]]:
     """The file, or everything that is wrong with it; one of the two is empty. Never raises on any bytes."""
-    report = Report()
     try:
         content = json_text.loads(raw)
     except json_text.NotJsonError as error:
         return None, [Problem("", str(error))]
     if not isinstance(content, dict):
         return None, [Problem("", "must be an object")]
+    return check_content(content, known)
+
+
+def check_content(
+    content: dict[str, Any], known: Known = NOTHING
+) -> tuple[DistrictFile | None, list[Problem]]:
+    """As `check`, of JSON that is already read."""
+    report = Report()
     try:
         file = _read_file(content, report)
         check_together(file, known, report)

@@ -141,6 +141,9 @@ EXPECTED: dict[str, Probe] = {
     "POST /staff/{id}/duty": Probe("staff", EVERYONE, (200, 403), body=lambda _id: {"on": True}),
     "POST /district": Probe(who=WHOLE, body=lambda _id: {}),
     "GET /district": Probe(who=WHOLE),
+    "POST /district/preview": Probe(who=WHOLE, body=lambda _id: {}),
+    "GET /district/export": Probe(),
+    "GET /district/template": Probe(),
     "POST /signals": Probe(
         "devices",
         seen=(200, 201),

@@ -82,7 +82,8 @@ def api(client: TestClient) -> Api:
                 assert problem["title"]
                 assert problem["detail"]
                 return response.status, problem
-            return response.status, await response.json() if body else None
+            is_json = body and "sheet" not in response.content_type
+            return response.status, await response.json() if is_json else body or None
 
     return ask
 

@@ -331,6 +331,11 @@ class WatchedRegister(Register):
         self.asked.append(("merge",))
         return done
 
+    async def merge_checked(self, file: Any, seen: int, within: str = "") -> Any:
+        done = await super().merge_checked(file, seen, within)
+        self.asked.append(("merge",))
+        return done
+
     async def duty(self, staff_id: str, on: bool, by: str) -> None:
         await super().duty(staff_id, on, by)
         self.asked.append(("duty", staff_id, on, by))

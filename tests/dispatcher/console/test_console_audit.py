@@ -48,6 +48,7 @@ NOT_WRITTEN = {
     "pressCanary",
     "getMe",
     "getOwnLogin",
+    "getTemplate",
     "listColleagues",
     "listSessions",
     # written together with what they do

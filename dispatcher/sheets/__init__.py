@@ -1,0 +1,1 @@
+"""The register as sheets: Excel workbooks and CSV files in and out."""
