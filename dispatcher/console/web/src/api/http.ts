@@ -12,6 +12,9 @@ const WRITE_MS = 8_000;
 /** How long a person is kept waiting for one step before they are told that it did not go out. */
 const PATIENCE_MS = 20_000;
 const PAUSE_MS = 800;
+const FILE_MS = 330_000;
+/** How long a browser may take to ask where a file shall go. */
+const KEPT_MS = 60_000;
 const PAGES_MAX = 40;
 
 /** Steps that are on their way now: whoever takes over waits until they are known to be the other's. */
@@ -106,6 +109,33 @@ async function writing<T>(path: string, body: unknown, options: Writing): Promis
     onWaiting?.();
     await pause(pauseMs);
   }
+}
+
+/** A file as it is; large ones take their time. Asked once: whoever sends it sees what came of it. */
+export function upload<T>(path: string, file: Blob): Promise<Answer<T>> {
+  return once<T>(path, { method: "POST", headers: { "Content-Type": "application/octet-stream", ...credentials(true) }, body: file }, FILE_MS);
+}
+
+/** A file the server makes, handed to the browser to keep. */
+export async function download(path: string, name: string): Promise<Answer<null>> {
+  let response: Response;
+  try {
+    response = await fetch(BASE + path, { cache: "no-store", headers: credentials(false), signal: AbortSignal.timeout(FILE_MS) });
+    if (response.ok) {
+      const address = URL.createObjectURL(await response.blob());
+      const link = document.createElement("a");
+      link.href = address;
+      link.download = name;
+      link.click();
+      setTimeout(() => { URL.revokeObjectURL(address); }, KEPT_MS);
+      return { ok: true, status: response.status, body: null };
+    }
+  } catch {
+    return { ok: false, problem: OFFLINE };
+  }
+  const problem = await problemOf(response);
+  if (problem.fault === "unknown") onUnknown();
+  return { ok: false, problem };
 }
 
 export function pause(ms: number): Promise<void> {

@@ -15,7 +15,8 @@ export interface Problem {
   /** The server's own words, English. */
   detail: string;
   field?: string;
-  errors?: { path: string; error: string }[];
+  /** Of a sheet: also in Chinese, and where it stands. */
+  errors?: { path: string; error: string; zh?: string; sheet?: string; cell?: string; heading?: string }[];
   /** Of a refused step: where the call is by now, and who has it. */
   state?: State;
   accepted?: Holder | null;

@@ -70,6 +70,11 @@ export class Book<T> {
 const books = new Map<string, Book<unknown>>();
 let reader = "";
 
+/** All of them are read anew when they are opened again. */
+export function closeBooks(): void {
+  books.clear();
+}
+
 /** One book a list, for all pages. Forgotten when somebody else enters: they may see less. */
 export function bookOf<T>(path: string, idOf: (item: T) => string): Book<T> {
   const now = live.me.value?.id ?? "";

@@ -42,4 +42,5 @@ export const pages: RegisterPage[] = [
   { id: "holidays", title: "register.section.holidays", may: mayWrite, load: () => import("./HolidaysPage.vue").then((one) => one.default) },
   { id: "policies", title: "register.section.policies", may: looks, load: () => import("./PoliciesPage.vue").then((one) => one.default) },
   section("webhooks", mayWrite),
+  { id: "sheets", title: "register.section.sheets", may: looks, load: () => import("./SheetsPage.vue").then((one) => one.default) },
 ];
