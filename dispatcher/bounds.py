@@ -78,6 +78,7 @@ BOUNDS: dict[str, Bound] = {
         with_call=True,
         oldest=_first(tables.alerts.c.at_us, tables.alerts.c.due_us.is_(None)),
     ),
+    "handovers": Bound("by age, with what was written", kept.REST_DAYS),
     "faults": Bound(
         "by age once ended; one open fault a device and kind",
         kept.REST_DAYS,

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import structlog
 from msgspec.structs import replace
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from config.doors import Clock
 from dispatcher.board import call_of
@@ -27,7 +27,7 @@ from dispatcher.core.commands import OpenByHand
 from dispatcher.inbox import CommandBody, SignalBody
 from dispatcher.register import InUse, Register
 from dispatcher.store import Do, Prepared, Row, SqliteStore, Store, insert
-from dispatcher.tables import calls, inbox, meta, places, replies, texts, tokens
+from dispatcher.tables import calls, handovers, inbox, meta, places, replies, texts, tokens
 
 log = structlog.get_logger("erase")
 
@@ -105,6 +105,7 @@ class Erasure:
         if roll is not None and section == "residents":
             sources = {device.source for device in roll.devices.values() if device.resident == person_id}
         counts |= await self._written(theirs)
+        counts["texts"] += await self._handed_over(section, person_id)
         counts["inputs"] = await self._inputs(frozenset(theirs), sources, person_id)
         counts["replies"] = await self._replies(person_id)
         if section == "staff":
@@ -140,6 +141,21 @@ class Erasure:
             counts["places"] += sum(map(len, gone))
             await asyncio.sleep(PAUSE_SECONDS)
         return counts
+
+    async def _handed_over(self, section: str, person_id: str) -> int:
+        """Notes of hand-overs that name them, or that went with a sheet on which they were. How many."""
+        roll = self._register.rolls.roll_of(section, person_id)
+        name = getattr(roll, section)[person_id].name if roll is not None else ""
+        quoted = msgspec.json.encode(person_id).decode()
+        found = [handovers.c.body.contains(quoted, autoescape=True)] if section == "residents" else []
+        if name:
+            found.append(texts.c.body.contains(name, autoescape=True))
+        if not found:
+            return 0
+        query = select(handovers.c.id).join(texts, texts.c.call == handovers.c.id).where(or_(*found))
+        rows = [{"of": row[0]} for row in await self._store.read(query.where(handovers.c.act == "given"))]
+        emptied = await self._store.write([Do(_TEXTS, rows, fetch=True)]) if rows else []
+        return sum(len(texts_of_one) for one in emptied for texts_of_one in one)
 
     async def _inputs(self, theirs: frozenset[str], sources: set[str], person_id: str) -> int:
         """What was asked about them in the last days: where a device was, what was typed."""

@@ -212,6 +212,25 @@ follow_ups = Table(
 Index("follow_ups_due", follow_ups.c.district, follow_ups.c.state, follow_ups.c.due_us, follow_ups.c.call)
 Index("follow_ups_resident", follow_ups.c.resident)
 
+# Who gave a shift over and who took it: rows are only added. What was open then is in the body, by ids; the note in `texts`.
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("seq", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("act", Text, nullable=False),  # given | taken
+    Column("district", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("sound", Integer, nullable=False),  # of a taken one: whether the next call is heard there
+    Column("body", Text, nullable=False),
+    # Of two who take it at once, one is first.
+    UniqueConstraint("id", "act", name="handovers_id_act"),
+)
+Index("handovers_place", handovers.c.district, handovers.c.station, handovers.c.area, handovers.c.seq)
+
 # What is wrong with a device, from its first sign to its end.
 faults = Table(
     "faults",

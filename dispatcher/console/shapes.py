@@ -117,6 +117,20 @@ class EndFaultBody(_Body, frozen=True, kw_only=True):
     note: Text | None = None
 
 
+class GiveBody(_Body, frozen=True, kw_only=True):
+    """My shift ends: of this station or area (one's own where none is named), with a note for the next."""
+
+    station: Id | None = None
+    area: Id | None = None
+    note: Text | None = None
+
+
+class TakeBody(_Body, frozen=True, kw_only=True):
+    """My shift begins; `sound`: whether the next call is heard here."""
+
+    sound: bool
+
+
 class FollowUpBody(_Body, frozen=True, kw_only=True):
     """How somebody is, the day after."""
 

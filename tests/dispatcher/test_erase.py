@@ -233,7 +233,7 @@ def test_every_table_was_thought_of() -> None:
         "sessions",
     }
     ids_only = {
-        "journal", "calls", "call_stations", "alerts", "outbox", "faults", "uncovered", "test_mode", "device_states", "audit",
+        "journal", "calls", "call_stations", "follow_ups", "handovers", "alerts", "outbox", "faults", "uncovered", "test_mode", "device_states", "audit",
     }  # fmt: skip
     no_person = {"districts", "areas", "stations", "webhooks", "policies"}
     assert set(metadata.tables) == emptied | ids_only | no_person

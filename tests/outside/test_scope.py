@@ -163,6 +163,12 @@ EXPECTED: dict[str, Probe] = {
     "GET /canary": Probe(who=EVERYONE),
     "POST /canary": Probe(who=WHOLE, body=lambda _id: {}),
     # Kept to the area, as calls that are over are: tests/dispatcher/console/test_console_follow_ups.py.
+    # What a hand-over names is kept to the asker's own sight: tests/dispatcher/console/test_console_handovers.py.
+    "GET /handovers/sheet": Probe(calls=True),
+    "GET /handovers": Probe(),
+    "GET /handovers/{id}": Probe("residents", seen=(404,)),
+    "POST /handovers": Probe(seen=(201,), body=lambda _id: {"note": "keys"}, calls=True),
+    "POST /handovers/{id}/take": Probe("residents", seen=(404,), body=lambda _id: {"sound": True}),
     "GET /followups": Probe(),
     "GET /followups/{id}": Probe("residents", seen=(404,)),
     "POST /followups/{id}/done": Probe("residents", seen=(404,), body=lambda _id: {"result": "well"}),

@@ -32,6 +32,8 @@ SECRETS = {
     "station_3": Access(id="t-station-3", role=Role.STATION, station="st-3"),
     "desk": Access(id="t-desk", role=Role.STATION, station="desk"),
     "volunteer": Access(id="t-volunteer", role=Role.VOLUNTEER, staff="v-1"),
+    "colleague": Access(id="t-colleague", role=Role.STATION, station="st-1", staff="s-2"),
+    "desk_person": Access(id="t-desk-person", role=Role.DISTRICT, area=DISTRICT, staff="d-1"),
     # Somebody who has logged in; how they are known by their cookie is in test_console_people.py.
     "person": Access(id="user:s-1", role=Role.STATION, station="st-1", staff="s-1", session="s-000000"),
 }

@@ -47,7 +47,7 @@ from dispatcher.ledger import Ledger
 from dispatcher.register import Register
 from dispatcher.sight import Sight
 from dispatcher.store import InlineStore
-from dispatcher.tables import faults, follow_ups, metadata
+from dispatcher.tables import faults, follow_ups, handovers, metadata
 from dispatcher.view import view_call
 
 NOW = to_us(datetime(2026, 11, 24, 1, 15, tzinfo=UTC))
@@ -454,6 +454,14 @@ class World:
         row["from_us"] = row["due_us"] - 28_800_000_000
         with self.store._engine.begin() as connection:
             connection.execute(follow_ups.insert().values(row))
+
+    def put_handover(self, handover_id: str, **changes: Any) -> None:
+        """Somebody of st-1 gave their shift over a moment ago."""
+        empty = '{"since_us":0,"calls":[],"closed":[],"faults":[],"followups":[],"counts":{}}'
+        row = {"id": handover_id, "act": "given", "district": DISTRICT, "area": "", "station": "st-1"}
+        row |= {"by": "s-9", "at_us": NOW, "sound": 0, "body": empty, **changes}
+        with self.store._engine.begin() as connection:
+            connection.execute(handovers.insert().values(row))
 
     async def routing(self, resident_id: str, at_us: int) -> list[dict[str, Any]]:
         return [

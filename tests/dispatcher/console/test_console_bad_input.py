@@ -33,6 +33,7 @@ GOOD = {
     "stepNote": {"text": "a word"},
     "setDuty": {"on": True},
     "followUp": {"result": "well"},
+    "takeHandover": {"sound": True},
     "putStation": {"kind": "care_station"},
     "putArea": {"kind": "street", "parent": "411002"},
     "putStaff": {"role": "station"},
@@ -56,6 +57,7 @@ def address(endpoint: Endpoint) -> str:
     item = {
         "calls": "c-1",
         "followups": "c-1",
+        "handovers": "h-1",
         "stations": "st-1",
         "residents": "r-1",
         "devices": "btn-r-1",
@@ -78,6 +80,7 @@ def named(endpoints: list[Endpoint]) -> pytest.MarkDecorator:
 async def one_call_and_two_people(world):
     world.board.put(call())
     world.put_follow_up("c-1")
+    world.put_handover("h-1")
     await world.register.put("staff", {"id": "s-2", "role": "station", "station": "st-1"})
     world.register.asked.clear()
     users = Users(world.store, world.clock, world.rolls)
@@ -94,6 +97,8 @@ async def one_call_and_two_people(world):
 @pytest.fixture
 def api(api):
     async def ask(method, path, json=None, **more):
+        if path.endswith("/take"):  # whoever takes a shift signs by name
+            more.setdefault("who", "colleague")
         if path.startswith(OWN):
             more.setdefault("who", "person")
             ours = {"X-Yijian": "console", "Sec-Fetch-Site": "same-origin"}

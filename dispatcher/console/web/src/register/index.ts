@@ -34,6 +34,8 @@ function section(id: "residents" | "stations" | "devices" | "staff" | "areas" | 
 
 export const pages: RegisterPage[] = [
   { id: "open", title: "register.section.open", may: looks, load: () => import("./OpenCall.vue").then((one) => one.default) },
+  { id: "handover", title: "handover.title", may: looks, load: () => import("../shift/HandoverPage.vue").then((one) => one.default) },
+  { id: "followups", title: "followup.title", may: looks, load: () => import("../shift/FollowUpsPage.vue").then((one) => one.default) },
   section("residents"),
   section("devices"),
   section("stations"),

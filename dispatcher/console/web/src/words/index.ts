@@ -5,6 +5,7 @@ import { createI18n } from "vue-i18n";
 import { en as mapEn, zh as mapZh } from "../map/words";
 import { en as peopleEn, zh as peopleZh } from "../people/words";
 import { en as registerEn, zh as registerZh } from "../register/words";
+import { en as shiftEn, zh as shiftZh } from "../shift/words";
 import { en as wallEn, zh as wallZh } from "../wall/words";
 import { en } from "./en";
 import { zh } from "./zh";
@@ -14,8 +15,8 @@ export type Tongue = "zh-CN" | "en";
 const KEPT = "yijian.language";
 
 export const messages = {
-  "zh-CN": { ...zh, map: mapZh, wall: wallZh, register: registerZh, people: peopleZh },
-  en: { ...en, map: mapEn, wall: wallEn, register: registerEn, people: peopleEn },
+  "zh-CN": { ...zh, ...shiftZh, map: mapZh, wall: wallZh, register: registerZh, people: peopleZh },
+  en: { ...en, ...shiftEn, map: mapEn, wall: wallEn, register: registerEn, people: peopleEn },
 };
 
 export const i18n = createI18n({ legacy: false, locale: "zh-CN", fallbackLocale: "zh-CN", messages });
