@@ -4,7 +4,8 @@
                                   [--database postgresql|URL]
 
 Parts: floor, start, hundred (100 presses a second), hook (the same to one webhook), hooks (to ten, one of which hangs),
-fixed (800 new calls a second), most (as many as it takes), painted and crowd (the console in a browser: browser/measure.py).
+fixed (800 new calls a second), most (as many as it takes), painted and crowd (the console in a browser: browser/measure.py);
+of very many (`storms.py`): cold_calls, deadlines, readers, beats, storm.
 """
 
 from __future__ import annotations
@@ -26,17 +27,19 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from outside.harness import Desk, Server
 
-from bench import floor
+from bench import floor, storms
 from bench.database import Databases, databases
 from bench.floor import percentile
 from bench.hooks import Hooks
 from bench.load import Load, Quiet, cpu_seconds, family, machine, resident_mb
+from bench.storms import QUICK_SCALE, Scale
 from bench.town import generated
 
 #: Of the webhooks that are measured.
 SECRET = "whsec_" + base64.b64encode(b"a secret for the bench").decode()
 
-PARTS = ("floor", "start", "hundred", "hook", "hooks", "fixed", "most", "painted", "crowd")
+MANY_PARTS = ("cold_calls", "deadlines", "readers", "beats", "storm")
+PARTS = ("floor", "start", "hundred", "hook", "hooks", "fixed", "most", "painted", "crowd", *MANY_PARTS)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Plan:
     crowd_seconds: float = 600
     samples: int = 2000
     starts: int = 3
+    quick: bool = False
 
 
 QUICK = Plan(
@@ -62,6 +66,7 @@ QUICK = Plan(
     crowd_seconds=10,
     samples=300,
     starts=1,
+    quick=True,
 )
 
 
@@ -98,11 +103,12 @@ class Bench:
         self.databases = databases
         self.folder = folder
         self.figures: list[Figure] = []
-        self._document = generated(plan.residents)
+        self.say = say
+        self.document = generated(plan.residents)
         #: One button of each resident: each press of a round is then a call of its own.
-        own = {device["resident"]: device for device in self._document["devices"] if device.get("resident")}
-        self._addresses = [device.get("address") or device["id"] for device in own.values()]
-        self._devices = len(self._document["devices"])
+        own = {device["resident"]: device for device in self.document["devices"] if device.get("resident")}
+        self.addresses = [device.get("address") or device["id"] for device in own.values()]
+        self._devices = len(self.document["devices"])
         self._loaded: Server | None = None
 
     def figure(self, name: str, value: float, unit: str, **more: Any) -> None:
@@ -145,7 +151,7 @@ class Bench:
 
     async def _server(self, name: str, *, district: bool = False, like: str = "") -> Server:
         env = {} if self.databases is None else {"YIJIAN_DATABASE": await self.databases.fresh(like)}
-        return Server(self.folder / name, district=self._document if district else None, env=env)
+        return Server(self.folder / name, district=self.document if district else None, env=env)
 
     async def _load_district(self) -> None:
         if self._loaded is not None:
@@ -159,7 +165,7 @@ class Bench:
             server.end()
         self._loaded = server
 
-    async def _fresh(self, name: str) -> Server:
+    async def fresh(self, name: str) -> Server:
         """A server on a copy of the loaded folder and database."""
         await self._load_district()
         assert self._loaded is not None
@@ -179,7 +185,7 @@ class Bench:
                 server.end()
         each = "each: " + ", ".join(f"{took:.2f}" for took in empty)
         self.figure("cold start, empty folder", statistics.median(empty), "s", target=3, note=each)
-        server = await self._fresh("start")
+        server = await self.fresh("start")
         try:
             full = []
             for _ in range(self.plan.starts):
@@ -193,10 +199,10 @@ class Bench:
 
     async def hundred(self) -> None:
         """100 presses a second, durable: how soon the button and the console know."""
-        server = await self._fresh("hundred")
+        server = await self.fresh("hundred")
         try:
             server.start(within=60)
-            load = Load(server, self._addresses, run="h")
+            load = Load(server, self.addresses, run="h")
             await load.connect(stream=True)
             await load.at_rate(20, 1)  # warm
             await load.settle(10)
@@ -234,7 +240,7 @@ class Bench:
         await self._hooks("hooks", "10 webhooks, 1 hangs", endpoints=10, hanging=1, target=40)
 
     async def _hooks(self, name: str, words: str, *, endpoints: int, hanging: int, target: float) -> None:
-        server = await self._fresh(name)
+        server = await self.fresh(name)
         server.env["YIJIAN_PRIVATE_TARGETS"] = "true"
         hooks = Hooks(run="w", endpoints=endpoints, hanging=hanging)
         await hooks.start()
@@ -248,7 +254,7 @@ class Bench:
                         "events": ["call.opened"],
                     }
                     await desk.put(f"/webhooks/bench-{number}", hook)
-            load = Load(server, self._addresses, run="w")
+            load = Load(server, self.addresses, run="w")
             await load.connect(stream=False)
             await load.at_rate(20, 2)  # warm
             await load.settle(10)
@@ -308,10 +314,10 @@ class Bench:
 
     async def fixed(self) -> None:
         """800 new calls a second of distinct residents, none lost."""
-        server = await self._fresh("fixed")
+        server = await self.fresh("fixed")
         try:
             server.start(within=60)
-            load = Load(server, self._addresses, run="f", keys=("emergency", "service", "family"))
+            load = Load(server, self.addresses, run="f", keys=("emergency", "service", "family"))
             await load.connect(stream=False)
             ours = family(server.pid)
             before = cpu_seconds(ours)
@@ -330,13 +336,13 @@ class Bench:
 
     async def most(self) -> None:
         """As many new calls as it takes, with a bounded number under way."""
-        server = await self._fresh("most")
+        server = await self.fresh("most")
         try:
             server.start(within=60)
-            load = Load(server, self._addresses, run="m", keys=("emergency", "service", "family"))
+            load = Load(server, self.addresses, run="m", keys=("emergency", "service", "family"))
             await load.connect(stream=False)
             with Quiet():
-                await load.at_most(600, 3 * len(self._addresses), self.plan.most_seconds)
+                await load.at_most(600, 3 * len(self.addresses), self.plan.most_seconds)
                 await load.settle(30)
             await self._calls("at most", load, server, max(load.receipted) - load.sent[0])
             await load.close()
@@ -366,7 +372,10 @@ async def run(plan: Plan, parts: list[str], report: Path, database: str) -> bool
         bench = Bench(plan, Path(folder), made)
         for part in parts:
             say(f"{part}:")
-            await getattr(bench, part)()
+            if part in MANY_PARTS:
+                await getattr(storms, part)(bench, QUICK_SCALE if plan.quick else Scale())
+            else:
+                await getattr(bench, part)()
         if made is not None:
             await made.end()
     say("\n" + bench.table())
