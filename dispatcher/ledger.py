@@ -93,10 +93,11 @@ class Ledger:
         return None
 
     def _arm(self, call: Call) -> None:
-        if call.due is None or self._armed.get(call.id) == call.due[1]:
+        due = call.due
+        if due is None or self._armed.get(call.id) == due[1]:
             return
-        self._armed[call.id] = call.due[1]
-        heapq.heappush(self._due, (call.due[1], call.id))
+        self._armed[call.id] = due[1]
+        heapq.heappush(self._due, (due[1], call.id))
         if len(self._due) > 2 * len(self._armed) + STALE_MAX:
             self._due = [(due_us, call_id) for call_id, due_us in self._armed.items()]
             heapq.heapify(self._due)

@@ -195,10 +195,11 @@ class Call(Struct, frozen=True, gc=False, kw_only=True):
     @property
     def due(self) -> tuple[str, int] | None:
         """The nearest deadline: its kind and moment. An open call always has one."""
-        if not self.deadlines:
-            return None
-        kind = min(self.deadlines, key=lambda name: (self.deadlines[name], name))
-        return kind, self.deadlines[kind]
+        kind, due_us = "", 0
+        for name, at_us in self.deadlines.items():
+            if not kind or at_us < due_us or (at_us == due_us and name < kind):
+                kind, due_us = name, at_us
+        return (kind, due_us) if kind else None
 
     def offer_to(self, to: str) -> Offer | None:
         """The entry of a station or person, if asked."""
