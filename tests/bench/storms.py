@@ -16,7 +16,7 @@ from outside.harness import ADMIN_TOKEN, BASE, Desk, Server
 from outside.mqtt import Mqtt, publish_packet
 
 from bench.floor import percentile
-from bench.load import Load, Quiet, cpu_seconds, resident_mb
+from bench.load import Load, Quiet, cpu_seconds, family, resident_mb
 from bench.many import multiply
 from simulators.storm import Login, Storm, play
 
@@ -242,6 +242,8 @@ async def beats(bench: Bench, scale: Scale) -> None:
         ear = await Mqtt.connect(server.mqtt_port, "beats-ear", hear)
         await ear.subscribe("yijian/v1/+/down", qos=0)
         mouths = [await Mqtt.connect(server.mqtt_port, f"beats-{n}") for n in range(4)]
+        ours = family(server.pid)
+        before = cpu_seconds(ours)
         sent, began = 0, time.perf_counter()
         with Quiet():
             while time.perf_counter() - began < scale.beats_seconds:
@@ -259,6 +261,8 @@ async def beats(bench: Bench, scale: Scale) -> None:
                     await asyncio.wait_for(news.wait(), 1)
             took = time.perf_counter() - began
         bench.figure("heartbeats stored and receipted", heard / took, "/s", target=5000, at_least=True)
+        used = (cpu_seconds(ours) - before) / max(1, heard) * 1000
+        bench.figure("CPU a heartbeat, our processes", used, "ms")
         for client in (ear, *mouths):
             await client.close()
         server.stop()
