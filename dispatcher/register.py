@@ -30,6 +30,7 @@ from dispatcher.core import district_check
 from dispatcher.core.district import DistrictFile, Policy, Role, Staff
 from dispatcher.core.roll import Item, Roll, Rolls
 from dispatcher.core.shapes import Problem, shown
+from dispatcher.finding import Finder
 from dispatcher.register_change import (
     DEFAULT,
     Change,
@@ -78,6 +79,7 @@ class Register:
     ) -> None:
         self.rolls = rolls if rolls is not None else Rolls()
         self.needed_by = needed_by
+        self.finder = Finder()
         self._store = store
         self._clock = clock
         self._roads: dict[str, str] = {}

@@ -22,6 +22,7 @@ from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.shapes import listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
 from dispatcher.core.roll import Item, Roll
+from dispatcher.finding import SECTIONS as SEARCHED
 
 _CURSOR_CHARACTERS_MAX = 512
 
@@ -46,6 +47,9 @@ _BY = {
     "station": Query("station", "of this station"),
 }
 
+_SEARCH = (
+    Query("search", "by name, pinyin or its initials, telephone, address, id; what fits best comes first"),
+)
 _UNMASK = (
     Query(
         "unmask",
@@ -124,6 +128,8 @@ def _listing(kind: Kind) -> Callable[[Ask], Any]:
 
         roll = ask.roll()
         ask.where = (roll.district.code, area or ask.access.area)
+        if "search" in ask.query:
+            return await _searched(ask, kind, roll, keep)
         items, more = ask.rooms.register.page(
             kind.section, after_cursor(ask.cursor), ask.limit, keep, roll.district.code
         )
@@ -131,6 +137,17 @@ def _listing(kind: Kind) -> Callable[[Ask], Any]:
         return Answer({"items": shown, "next": None if more is None else cursor_of(more)})
 
     return listing
+
+
+async def _searched(ask: Ask, kind: Kind, roll: Roll, keep: Callable[[Roll, Item], bool]) -> Answer:
+    """What fits, the best first."""
+    finder = ask.rooms.register.finder
+    await finder.ready(roll, kind.section)
+    items: dict[str, Any] = getattr(roll, kind.section)
+    ids = finder.found(roll, kind.section, ask.query["search"])
+    fit = [items[item_id] for item_id in ids if item_id in items and keep(roll, items[item_id])]
+    found = paged(ask, fit)
+    return Answer({**found.body, "items": [_shown_to(ask, item) for item in found.body["items"]]})
 
 
 def _area_of(roll: Roll, item: Item) -> str:
@@ -239,6 +256,7 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
     path = f"/{kind.section}"
     item = {"$ref": f"#/components/schemas/{kind.shape.__name__}"}
     common: dict[str, Any] = {"tag": kind.section}
+    searched = kind.section in SEARCHED
     yield Endpoint(
         method="GET",
         path=path,
@@ -247,7 +265,7 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         zh=f"{kind.zh}列表",
         handle=_listing(kind),
         roles=kind.readers,
-        query=(*(_BY[name] for name in kind.asked_by), *PAGING, DISTRICT),
+        query=(*(_BY[name] for name in kind.asked_by), *(_SEARCH if searched else ()), *PAGING, DISTRICT),
         answer=listed(item),
         audit=Act.LIST if kind.people else None,
         **common,

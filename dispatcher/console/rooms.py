@@ -22,6 +22,7 @@ from dispatcher.core.roll import Item, Roll, Rolls
 from dispatcher.coverage import Covering
 from dispatcher.fault_board import FaultFilter, FaultRow
 from dispatcher.feed import PositionUnknown
+from dispatcher.finding import Finder
 from dispatcher.inbox import Decided, Kept, KeyReused, Undecided
 from dispatcher.register import InUse, WrongInput
 from dispatcher.store import Store
@@ -185,6 +186,11 @@ class Register(Protocol):
 
         `within`: only a file of this district.
         """
+        ...
+
+    @property
+    def finder(self) -> Finder:
+        """Finds what is registered by a few letters."""
         ...
 
     @property
