@@ -45,6 +45,7 @@ _AGAIN_SECONDS_MAX = 5.0
 _IN_FLIGHT_MAX = 1000
 _OUT_PACKETS_MAX = 50_000  # a broker that reads nothing: keepalive ends it after 30 s
 _PACKETS_A_TURN = 64  # read in one go; a packet a turn of the loop costs half as much again
+_AHEAD_BYTES = 65_536
 _REFUSED = 0x80  # from here on, what a SUBACK says is a refusal
 _PORT, _TLS_PORT = 1883, 8883
 
@@ -232,6 +233,7 @@ class _Connection:
         self._paho: paho.Client = client._client  # noqa: SLF001 - see the head of this file
         self._received = received
         self._closed = self._paused = False
+        self._ahead = _Ahead(self._paho._sock_recv)  # noqa: SLF001
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, asyncio.Future[bool]] = {}
         self._broken: asyncio.Future[None] = self._loop.create_future()
@@ -314,6 +316,8 @@ class _Connection:
         if paused:
             self._loop.remove_reader(sock.fileno())
         else:
+            # Not before: until here aiomqtt reads, which asks the socket alone whether there is more.
+            self._paho._sock_recv = self._ahead.take  # type: ignore[method-assign]  # noqa: SLF001
             self._loop.add_reader(sock.fileno(), self._read)
             self._loop.call_soon(self._read)
 
@@ -323,7 +327,7 @@ class _Connection:
                 self._paho.loop_read()
                 # What TLS has decoded already never wakes the loop: github.com/eclipse-paho/paho.mqtt.python issue 131.
                 sock = self._paho.socket()
-                if sock is None or not _readable(sock):
+                if sock is None or not (self._ahead.left or _readable(sock)):
                     return
             # More than that is there: everybody else first, then on. What TLS holds would wake nobody.
             self._loop.call_soon(self._read_on)
@@ -361,6 +365,30 @@ class _Connection:
             self._loop.remove_reader(sock.fileno())
             self._loop.remove_writer(sock.fileno())
             sock.close()
+
+
+class _Ahead:
+    """Reads the socket in large pieces: paho asks it for every packet's first byte, length and rest by themselves."""
+
+    __slots__ = ("_at", "_data", "_recv")
+
+    def __init__(self, recv: Callable[[int], bytes]) -> None:
+        self._recv = recv
+        self._data = b""
+        self._at = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes that were read and not taken yet."""
+        return len(self._data) - self._at
+
+    def take(self, bufsize: int) -> bytes:
+        """So many bytes or fewer, as a socket gives them. Raises what the socket does."""
+        if self._at >= len(self._data):
+            self._data, self._at = self._recv(_AHEAD_BYTES), 0
+        taken = self._data[self._at : self._at + bufsize]
+        self._at += len(taken)
+        return taken
 
 
 def _readable(sock: Any) -> bool:
