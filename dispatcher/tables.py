@@ -360,6 +360,8 @@ users = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("changed_us", BigInteger, nullable=False),
     Column("disabled_us", BigInteger),
+    # Until when a password given by somebody else is good, for setting one's own; NULL: it is their own.
+    Column("start_until_us", BigInteger),
 )
 
 # Browsers in which somebody is logged in: only the hash of what the cookie holds.
@@ -369,7 +371,7 @@ sessions = Table(
     Column("id", Text, primary_key=True),
     Column("hash", Text, nullable=False, unique=True),
     Column("staff", Text, nullable=False),
-    Column("how", Text, nullable=False),  # password | pin
+    Column("how", Text, nullable=False),  # password | start | pin | oidc
     Column("created_us", BigInteger, nullable=False),
     Column("seen_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
@@ -390,6 +392,7 @@ audit = Table(
     Column("id", Text, nullable=False),
     Column("district", Text, nullable=False),  # empty: the installation's
     Column("area", Text, nullable=False),
+    Column("why", Text, nullable=False, server_default=""),  # the reason given for asking to see something
 )
 Index("audit_at", audit.c.at_us)
 Index("audit_by", audit.c.by, audit.c.seq)

@@ -41,6 +41,7 @@ class Access:
     station: str = ""
     staff: str = ""
     session: str = ""
+    start: bool = False  #: with a password that somebody gave them: good for setting their own
 
     @property
     def by(self) -> str:
@@ -57,7 +58,7 @@ class Access:
 NOBODY = Access(id="nobody", role=Role.VOLUNTEER)
 
 
-def person_access(rolls: Rolls, staff_id: str, session: str) -> Access | None:
+def person_access(rolls: Rolls, staff_id: str, session: str, *, start: bool = False) -> Access | None:
     """What a person may who has logged in, as the register has them now; None: they are not in it any more.
 
     Whoever is of a district sees that one, not others: so does a token that is named by it. An admin sees all.
@@ -74,6 +75,7 @@ def person_access(rolls: Rolls, staff_id: str, session: str) -> Access | None:
         station="" if person.role in WHOLE else person.station,
         staff=staff_id,
         session=session,
+        start=start,
     )
 
 
@@ -87,7 +89,10 @@ class Scope:
     def stands(self) -> bool:
         """Whether the register still has what this asker is bound to: the person, the station, the area."""
         access, rolls = self.access, self.rolls
-        if access.session and person_access(rolls, access.staff, access.session) != access:
+        if (
+            access.session
+            and person_access(rolls, access.staff, access.session, start=access.start) != access
+        ):
             return False  # they are somebody else by now: who asks again is known as that
         if access.staff and rolls.roll_of("staff", access.staff) is None:
             return False

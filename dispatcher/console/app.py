@@ -27,6 +27,7 @@ from aiohttp import hdrs, web
 from dispatcher.console import (
     alerts,
     audit,
+    audit_search,
     authenticator,
     calls,
     canary,
@@ -37,6 +38,7 @@ from dispatcher.console import (
     follow_ups,
     handovers,
     health,
+    logins,
     openapi,
     pages,
     people,
@@ -66,6 +68,8 @@ from dispatcher.store import StoreUnavailable
 API = "/api/v1"
 STREAMS = web.AppKey("streams", stream.Streams)
 
+#: What somebody may do whose password was given to them by somebody else.
+_FIRST = frozenset({"getMe", "setPassword", "logout"})
 _PLACES_TOLD = 8
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _encode = msgspec.json.Encoder().encode
@@ -111,7 +115,8 @@ def table(
         *erasing.ENDPOINTS,
         *people.endpoints(persons),
         *authenticator.endpoints(persons),
-        *audit.ENDPOINTS,
+        *logins.endpoints(persons),
+        *audit_search.ENDPOINTS,
     )
 
 
@@ -205,6 +210,8 @@ class _Door:
             access = NOBODY if endpoint.public else await self._knowing.of(request)
             if access.role not in endpoint.roles:
                 raise Problem(403, f"the role {access.role} may not do that")
+            if access.start and endpoint.name not in _FIRST:
+                raise Problem(403, "first set a password of your own", code="own_password_first")
             if endpoint.session and not access.session:
                 raise Problem(403, "this is for a person who has logged in, not for a token")
             ask = await self._ask(endpoint, request, access)

@@ -11,21 +11,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert
 
-from config.doors import Clock, from_us
-from dispatcher.console.access import WHOLE
-from dispatcher.console.endpoint import PAGING, Act, Answer, Ask, Endpoint, Kind, Query
-from dispatcher.console.problems import wrong
-from dispatcher.console.register import after_cursor, cursor_of
-from dispatcher.console.shapes import listed
+from config.doors import Clock
+from dispatcher.console.endpoint import Act, Ask, Endpoint
 from dispatcher.store import Do, Prepared, Store, StoreUnavailable
 from dispatcher.tables import audit as table
 
@@ -63,6 +57,7 @@ class Entry:
     id: str = ""
     district: str = ""
     area: str = ""
+    why: str = ""
 
 
 def written(*entries: Entry) -> Do:
@@ -78,6 +73,7 @@ def written(*entries: Entry) -> Do:
                 "n_id": entry.id,
                 "n_district": entry.district,
                 "n_area": entry.area,
+                "n_why": entry.why,
             }
             for entry in entries
         ],
@@ -184,85 +180,3 @@ def entry_of(endpoint: Endpoint, ask: Ask, act: Act) -> Entry:
         district=district,
         area=area,
     )
-
-
-# ── the endpoint ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _item(row: Iterable[Any]) -> dict[str, Any]:
-    seq, at_us, by, act, what, one, district, area = row
-    return {
-        "seq": seq,
-        "at": from_us(at_us),
-        "by": by,
-        "act": act,
-        "what": what,
-        "id": one or None,
-        "district": district or None,
-        "area": area or None,
-    }
-
-
-async def _listing(ask: Ask) -> Answer:
-    """The newest first. Whoever is confined to a district sees what concerns it."""
-    roll = ask.roll()
-    query = select(*table.columns)
-    if not ask.scope.sees_every_district():
-        query = query.where(table.c.district == roll.district.code)
-    elif "district" in ask.query:
-        query = query.where(table.c.district.in_((roll.district.code, "")))
-    for name in ("by", "act", "what", "id"):
-        if name in ask.query:
-            query = query.where(table.c[name] == ask.query[name])
-    if "since" in ask.query:
-        query = query.where(table.c.at_us >= ask.query["since"])
-    if "until" in ask.query:
-        query = query.where(table.c.at_us < ask.query["until"])
-    after = after_cursor(ask.cursor)
-    if after:
-        if not (after.isascii() and after.isdigit() and len(after) < 19):
-            raise wrong("cursor", "is none that we gave")
-        query = query.where(table.c.seq < int(after))
-    rows = await ask.rooms.store.read(query.order_by(table.c.seq.desc()).limit(ask.limit + 1))
-    more = cursor_of(str(rows[ask.limit - 1][0])) if len(rows) > ask.limit else None
-    return Answer({"items": [_item(row) for row in rows[: ask.limit]], "next": more})
-
-
-_LINE: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "seq": {"type": "integer"},
-        "at": {"type": "string", "format": "date-time"},
-        "by": {"type": "string", "description": "a staff id, `token:` and its id, `admin`, or `cli`"},
-        "act": {"enum": list(Act)},
-        "what": {"type": "string"},
-        "id": {"type": ["string", "null"]},
-        "district": {"type": ["string", "null"]},
-        "area": {"type": ["string", "null"]},
-    },
-}
-
-ENDPOINTS = (
-    Endpoint(
-        method="GET",
-        path="/audit",
-        name="listAudit",
-        tag="audit",
-        en="Who looked at whose record and who changed what, newest first; steps of calls are in their journal",
-        zh="审计日志：谁看过、谁改过，新的在前（呼叫各步骤见其台账）",
-        handle=_listing,
-        roles=WHOLE,
-        query=(
-            Query("by", "by this person or token"),
-            Query("act", "what was done", choices=tuple(Act)),
-            Query("what", "to which kind of thing, e.g. `residents`"),
-            Query("id", "to this one"),
-            Query("since", "at or after this time", Kind.MOMENT),
-            Query("until", "before this time", Kind.MOMENT),
-            *PAGING,
-            Query("district", "of this district, and of the installation"),
-        ),
-        answer=listed(_LINE),
-        audit=Act.LIST,
-    ),
-)

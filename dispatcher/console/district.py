@@ -80,6 +80,7 @@ async def _me(ask: Ask) -> Answer:
             staff=access.staff,
             district={"code": district.code, "name": district.name, "timezone": district.timezone},
             now=from_us(ask.now_us),
+            start=access.start,
         )
     )
 

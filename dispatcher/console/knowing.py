@@ -16,6 +16,7 @@ from dispatcher.console.problems import Problem
 from dispatcher.console.reading import bearer
 from dispatcher.console.sessions import Sessions
 from dispatcher.console.tokens import Tokens
+from dispatcher.console.users import START
 from dispatcher.core.roll import Rolls
 
 COOKIE = "yijian_session"
@@ -59,7 +60,9 @@ class Knowing:
             return await self._tokens.lookup(secret)
         secret = cookie(request)
         session = await self._sessions.lookup(secret) if secret else None
-        return None if session is None else person_access(self._rolls, session.staff, session.id)
+        if session is None:
+            return None
+        return person_access(self._rolls, session.staff, session.id, start=session.how == START)
 
 
 def cookie(request: web.Request) -> str:

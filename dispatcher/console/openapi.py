@@ -12,6 +12,7 @@ from msgspec import Struct
 from dispatcher.console.coverage import CoverView
 from dispatcher.console.endpoint import Endpoint, Kind, Query, usual
 from dispatcher.console.knowing import CONSOLE, COOKIE, HEADER
+from dispatcher.console.logins import LoginView
 from dispatcher.console.shapes import CallView, ProblemView, RouteView
 from dispatcher.core.district import Area, Device, DistrictFile, Policy, Resident, Staff, Station, Webhook
 
@@ -22,6 +23,7 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 _NAMED: tuple[type[Struct], ...] = (
     CallView,
     CoverView,
+    LoginView,
     ProblemView,
     RouteView,
     Area,

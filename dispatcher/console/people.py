@@ -42,7 +42,7 @@ from dispatcher.console.people_shapes import (
 from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.register import paged
 from dispatcher.console.sessions import Sessions
-from dispatcher.console.users import User, Users
+from dispatcher.console.users import START, User, Users
 from dispatcher.core.district import Staff
 from dispatcher.core.roll import Rolls
 from dispatcher.store import Do
@@ -79,6 +79,8 @@ class People:
         person = self._person(user)
         if user is None or not right or person is None:
             raise self._refused(ask, user)
+        if user.start_until_us is not None and user.start_until_us <= ask.now_us:
+            raise self._refused(ask, user)  # it was not used in time: another is to be had
         if user.totp:
             await self._code(ask, user, body.totp or "", counted)
         self._limits.right(counted)
@@ -87,7 +89,8 @@ class People:
             await self.users.rehash(user.id, user.password, await self.hashed(body.password))
         if earlier is not None:  # its cookie is written over: nobody could use it any more
             await self.sessions.end(earlier.id, earlier.staff)
-        return await self._begun(ask, user, "password")
+        how = "password" if user.start_until_us is None else START
+        return await self._begun(ask, user, how)
 
     async def by_pin(self, ask: Ask) -> Answer:
         """By PIN, where somebody of the same station is logged in. Their session ends within a minute."""
@@ -114,10 +117,10 @@ class People:
         begun = await self.sessions.begin(user.id, how, *more, told)
         self.sessions.forget()
         roll = self._rolls.roll_of("staff", user.id)
-        access = person_access(self._rolls, user.id, begun.id)
+        access = person_access(self._rolls, user.id, begun.id, start=how == START)
         if roll is None or access is None:  # taken out this very moment
             raise self._refused(ask, user)
-        shown = LoggedIn(user=_shown(roll.staff[user.id], access))
+        shown = LoggedIn(user=_shown(roll.staff[user.id], access), start=access.start)
         return Answer(shown, headers=cookie_header(ask.request, begun.secret))
 
     async def _patience(self, ask: Ask, counted: tuple[Key, ...], login: str) -> None:

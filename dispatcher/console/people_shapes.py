@@ -60,10 +60,11 @@ class Person(Struct, frozen=True):
     area: str | None
 
 
-class LoggedIn(Struct, frozen=True):
-    """In."""
+class LoggedIn(Struct, frozen=True, omit_defaults=True):
+    """In; `start`: a password of their own is to be set first."""
 
     user: Person
+    start: bool = False
 
 
 class Colleague(Struct, frozen=True):
@@ -81,7 +82,7 @@ class Colleagues(Struct, frozen=True):
 
 
 class SessionView(Struct, frozen=True):
-    """One session; `how`: password or pin; `current`: the one that asks."""
+    """One session; `how`: password, start, pin or oidc; `current`: the one that asks."""
 
     id: str
     how: str

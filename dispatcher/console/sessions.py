@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -59,7 +59,7 @@ _newest = (
 )
 _TOO_MANY = Prepared(delete(table).where(table.c.staff == bindparam("whose"), table.c.id.not_in(_newest)))
 _LISTED = ("id", "how", "created_us", "seen_us", "expires_us")
-_FIND = select(table.c.id, table.c.staff, table.c.seen_us, table.c.expires_us).where(
+_FIND = select(table.c.id, table.c.staff, table.c.seen_us, table.c.expires_us, table.c.how).where(
     table.c.hash == bindparam("digest"), table.c.revoked_us.is_(None)
 )
 
@@ -80,6 +80,7 @@ class Session:
     staff: str
     seen_us: int
     expires_us: int
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Sessions:
 
     async def _use(self, digest: str, session: Session, now_us: int) -> None:
         """Write down that it is in use, so that it goes on; where that cannot be written now, soon."""
-        used = Session(session.id, session.staff, now_us, now_us + LASTS_US)
+        used = replace(session, seen_us=now_us, expires_us=now_us + LASTS_US)
         self._remember(digest, used, now_us)
         row = {"which": session.id, "now_us": now_us, "then_us": used.expires_us}
         try:

@@ -271,6 +271,7 @@ class MeView(Struct, frozen=True):
     staff: str
     district: dict[str, str]
     now: datetime
+    start: bool = False  #: a password of their own is to be set first
 
 
 class RouteView(Struct, frozen=True):

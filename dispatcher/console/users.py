@@ -24,6 +24,8 @@ from dispatcher.store import Do, Prepared, Store
 from dispatcher.tables import sessions
 from dispatcher.tables import users as table
 
+#: How a session was begun that is good for setting one's own password, and nothing else.
+START = "start"
 #: More users than any district has staff: a list is read in one go.
 LISTED_MAX = 20_000
 
@@ -55,6 +57,7 @@ class User:
     created_us: int
     changed_us: int
     disabled_us: int | None
+    start_until_us: int | None
 
 
 def _set(**values: Any) -> Prepared:
@@ -65,7 +68,10 @@ def _set(**values: Any) -> Prepared:
 
 
 _PUT = Prepared(insert(table))
-_SET_PASSWORD = _set(password=bindparam("new"), changed_us=bindparam("now_us"))
+_SET_PASSWORD = _set(
+    password=bindparam("new"), changed_us=bindparam("now_us"), start_until_us=bindparam("until_us")
+)
+_NO_PIN = Prepared(update(table).where(table.c.id == bindparam("who")).values(pin=""))
 _SET_PIN = _set(pin=bindparam("new"))
 _SET_TOTP = _set(totp=bindparam("new"), totp_step=bindparam("step"))
 _SET_DISABLED = _set(disabled_us=bindparam("new"), changed_us=bindparam("now_us"))
@@ -90,6 +96,12 @@ _END_OTHERS = Prepared(
     )
     .values(revoked_us=bindparam("now_us"))
 )
+# Whoever has set a password of their own goes on in the session that was begun with the given one.
+_OWN = Prepared(
+    update(sessions)
+    .where(sessions.c.id == bindparam("which"), sessions.c.how == START)
+    .values(how="password")
+)
 _FIND = select(*(table.c[name] for name in User.__slots__)).where(table.c.id == bindparam("who"))
 
 
@@ -112,8 +124,8 @@ class Users:
         query = select(*columns).order_by(table.c.id).limit(LISTED_MAX)
         return [User(*row) for row in await self._store.read(query)]
 
-    async def add(self, login: str, password: str, by: str) -> None:
-        """A new login; `password` as the hasher made it. Raises UserError."""
+    async def add(self, login: str, password: str, by: str, *, start_until_us: int | None = None) -> None:
+        """A new login; `password` as the hasher made it, good for the first login until then. Raises UserError."""
         if await self.find(login) is not None:
             raise UserError(Why.THERE, login)
         now_us = self._clock.now_us()
@@ -126,14 +138,26 @@ class Users:
             "created_us": now_us,
             "changed_us": now_us,
             "disabled_us": None,
+            "start_until_us": start_until_us,
         }
         await self._store.write([Do(_PUT, [row]), self._told(login, by, Act.ADD, "users")])
 
     async def set_password(self, login: str, password: str, by: str, *, but: str = "") -> None:
         """Another password; every session ends but that one. Raises UserError."""
-        row = {"who": login, "new": password, "now_us": self._clock.now_us(), "but": but}
-        ended = Do(_END_OTHERS, [row])
-        await self._change(Do(_SET_PASSWORD, [row], fetch=True), login, by, "users/password", ended)
+        row = {"who": login, "new": password, "now_us": self._clock.now_us(), "but": but, "until_us": None}
+        more = [Do(_END_OTHERS, [row])] + ([Do(_OWN, [{"which": but}])] if but else [])
+        await self._change(Do(_SET_PASSWORD, [row], fetch=True), login, by, "users/password", *more)
+
+    async def start(self, login: str, password: str, by: str, until_us: int) -> None:
+        """A password given by somebody else: who is in is out, the PIN is gone. Raises UserError."""
+        row = {"who": login, "new": password, "now_us": self._clock.now_us(), "but": "", "until_us": until_us}
+        more = (Do(_END_OTHERS, [row]), Do(_NO_PIN, [{"who": login}]))
+        await self._change(Do(_SET_PASSWORD, [row], fetch=True), login, by, "users/start", *more)
+
+    async def end_sessions(self, login: str, by: str) -> None:
+        """Whoever is in by that login is out, everywhere. Raises StoreUnavailable."""
+        row = {"who": login, "now_us": self._clock.now_us(), "but": ""}
+        await self._store.write([Do(_END_OTHERS, [row]), self._told(login, by, Act.CHANGE, "users/sessions")])
 
     async def rehash(self, login: str, old: str, new: str) -> None:
         """The same password kept at today's cost."""

@@ -64,3 +64,50 @@ async def test_an_authenticator_app_by_its_picture(house: House) -> None:
     await part.locator("[data-action=save-totp]").click()
     await expect(part.locator('[data-field="code"] .wrong')).to_contain_text("Not the code of just now")
     assert await own.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+
+
+async def test_a_start_password_from_the_district_to_the_first_login(house: House) -> None:
+    new = {"id": "n-01", "name": "牛新来", "role": "station", "station": "st-02"}
+    (await house.desk.put("/staff/n-01", new)).ok(200, 201)
+    district = await house.screen("d-01", "/#/logins")
+    await district.find("[data-action=add-login]").click()
+    await district.find("[name=login]").select_option("n-01")
+    await district.find("form.add button[type=submit]").click()
+    given = await district.find("[data-start-password]").inner_text()
+    await expect(district.find('[data-login="n-01"]')).to_contain_text("初始密码未改")
+
+    fresh = await house.stranger()
+    await fresh.find("[name=login]").fill("n-01")
+    await fresh.find("[name=password]").fill(given)
+    await fresh.page.keyboard.press("Enter")
+    await expect(fresh.find("main.first")).to_be_visible()
+    await fresh.find("[name=password]").fill(given)
+    await fresh.find("[name=new]").fill("my own long words")
+    await fresh.find("[name=again]").fill("my own long words")
+    await fresh.find("[data-action=save-password]").click()
+    await expect(fresh.find("[data-action=who]")).to_contain_text("牛新来")
+
+    fresh.may_fail("401|ERR_")
+    theirs = district.find('[data-login="n-01"]')
+    await theirs.locator("[data-action=disable]").click()
+    await theirs.locator("[data-action=sure]").click()
+    await expect(theirs).to_contain_text("已停用")
+    await expect(fresh.find("[name=password]")).to_be_visible(timeout=15_000)
+    (await house.desk.delete("/staff/n-01")).ok(200, 204)
+
+
+async def test_who_looked_is_found_and_taken_away_as_a_file(house: House) -> None:
+    await house.screen("s-01", "/#/residents/r-01")
+    audit = await house.screen("d-01", "/#/audit")
+    await audit.find("[name=by]").fill("s-01")
+    await audit.find("[name=act]").select_option("login")
+    await audit.find("[data-action=search]").click()
+    await expect(audit.find("ol li").first).to_contain_text("王护理（s-01）")
+    async with audit.page.expect_download() as coming:
+        await audit.find("[data-action=export]").click()
+    file = await (await coming.value).path()
+    assert "s-01" in file.read_text("utf-8-sig")
+    await audit.find("[name=by]").fill("d-01")
+    await audit.find("[name=act]").select_option("export")
+    await audit.find("[data-action=search]").click()
+    await expect(audit.find("ol li").first).to_contain_text("导出")

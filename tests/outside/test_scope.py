@@ -185,7 +185,22 @@ EXPECTED: dict[str, Probe] = {
     "POST /me/totp/remove": Probe(who=NOBODY, body=lambda _id: {}),
     "GET /me/sessions": Probe(who=NOBODY),
     "DELETE /me/sessions/{id}": Probe("residents", NOBODY),
-    "GET /audit": Probe(who=WHOLE),
+    "GET /audit": Probe(who=WHOLE | {"street", "community", "grid"}),
+    "GET /audit/file": Probe(who=WHOLE | {"street", "community", "grid"}),
+    # Logins are looked after by the district, of its own people; nobody of this town has one, so all answer like nothing.
+    "GET /users": Probe(who=WHOLE),
+    "POST /users": Probe("staff", WHOLE, (), 400, lambda one: {"login": one}),
+    **{
+        operation: Probe("staff", WHOLE, ())
+        for operation in (
+            "POST /users/{id}/password",
+            "POST /users/{id}/disable",
+            "POST /users/{id}/enable",
+            "POST /users/{id}/totp/remove",
+            "GET /users/{id}/sessions",
+            "POST /users/{id}/logout",
+        )
+    },
     # Here go the next ones: GET /reports, …
 }
 

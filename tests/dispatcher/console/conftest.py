@@ -84,7 +84,9 @@ def api(client: TestClient) -> Api:
                 assert problem["title"]
                 assert problem["detail"]
                 return response.status, problem
-            is_json = body and "sheet" not in response.content_type
+            is_json = body and response.content_type.endswith("json")
+            if body and response.content_type == "text/csv":
+                return response.status, body.decode("utf-8-sig")
             return response.status, await response.json() if is_json else body or None
 
     return ask

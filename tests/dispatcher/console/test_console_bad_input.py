@@ -46,6 +46,7 @@ GOOD = {
     "setPassword": {"password": PASSWORD, "new": "another horse battery"},
     "setPin": {"password": PASSWORD, "pin": "8153"},
     "setTotp": {"password": PASSWORD, "secret": APP, "code": totp.code(APP, FakeClock().us // 30_000_000)},
+    "addLogin": {"login": "s-3"},
     "removeTotp": {"password": PASSWORD, "code": totp.code(APP, FakeClock().us // 30_000_000)},
 }
 #: What is for a person who has logged in; asked with any token here that stands for one.
@@ -68,6 +69,7 @@ def address(endpoint: Endpoint) -> str:
         "alerts": "a-1",
         "faults": "f-1",
         "me": "s-000000",
+        "users": "s-2",
     }.get(endpoint.path.split("/")[1], "")
     return endpoint.path.replace("{id}", item).replace("{code}", item).replace("{key}", item)
 

@@ -31,7 +31,7 @@ export function kept(of: Call, more: Partial<Kept> = {}): Kept {
 }
 
 export function me(more: Partial<Me> = {}): Me {
-  return { id: "t-1", name: "", role: "station", station: "st-01", area: "", staff: "s-1", session: "", district: { code: "411002", name: "魏都区", timezone: "Asia/Shanghai" }, ...more };
+  return { id: "t-1", name: "", role: "station", station: "st-01", area: "", staff: "s-1", session: "", start: false, district: { code: "411002", name: "魏都区", timezone: "Asia/Shanghai" }, ...more };
 }
 
 export const STATIONS: ReadonlyMap<string, Station> = new Map([

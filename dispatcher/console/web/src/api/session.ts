@@ -37,6 +37,7 @@ interface MeBody {
   station: string | null;
   staff?: string;
   session?: string;
+  start?: boolean;
   district?: Me["district"];
 }
 
@@ -55,6 +56,7 @@ function known(body: MeBody): Me {
     area: body.area ?? "",
     staff: body.staff ?? "",
     session: body.session ?? "",
+    start: body.start === true,
     district: body.district ?? { code: "", name: "", timezone: "Asia/Shanghai" },
   };
 }

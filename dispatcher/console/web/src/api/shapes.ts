@@ -216,6 +216,8 @@ export interface Me {
   staff: string;
   /** The session they are logged in by; empty for a token. */
   session: string;
+  /** A password of their own is to be set before anything else. */
+  start: boolean;
   district: { code: string; name: string; timezone: string };
 }
 

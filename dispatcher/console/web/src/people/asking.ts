@@ -44,3 +44,10 @@ export function asking(): Asking {
   }
   return { busy, wrong, said, good, send };
 }
+
+/** Why a new password was not taken; null where it was something else. */
+export function passwordWords(problem: Problem): string | null {
+  if (problem.field !== "new") return null;
+  if (problem.detail.includes("old one")) return say("people.own.passwordSame");
+  return say(problem.detail.includes("characters") ? "people.own.passwordShort" : "people.own.passwordWeak");
+}
