@@ -232,7 +232,7 @@ class _Connection:
         self._client = client
         self._paho: paho.Client = client._client  # noqa: SLF001 - see the head of this file
         self._received = received
-        self._closed = self._paused = False
+        self._closed = self._paused = self._reads_on = False
         self._ahead = _Ahead(self._paho._sock_recv)  # noqa: SLF001
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, asyncio.Future[bool]] = {}
@@ -330,12 +330,15 @@ class _Connection:
                 if sock is None or not (self._ahead.left or _readable(sock)):
                     return
             # More than that is there: everybody else first, then on. What TLS holds would wake nobody.
-            self._loop.call_soon(self._read_on)
+            if not self._reads_on:  # one at a time: each that is readable meanwhile would begin another
+                self._reads_on = True
+                self._loop.call_soon(self._read_on)
         except Exception as error:  # noqa: BLE001 - like aiomqtt's own reader, whose place this takes
             self._break(error)
 
     def _read_on(self) -> None:
         """Unless reading was stopped meanwhile."""
+        self._reads_on = False
         if not self._paused and not self._closed:
             self._read()
 
