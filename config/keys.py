@@ -34,6 +34,10 @@ _FIELDS = {
     "alerts.public_url": "public_url",
     "alerts.templates": "templates",
     "alerts.per_hour": "news_per_hour",
+    "map.file": "map_file",
+    "map.tiles": "map_tiles",
+    "map.datum": "map_datum",
+    "map.attribution": "map_attribution",
     "retention.closed_days": "keep_closed_days",
     "canary.every_seconds": "canary_seconds",
     "canary.ping_url": "canary_ping_url",
@@ -150,6 +154,42 @@ KEYS: tuple[Key, ...] = (
         reading.count(1, 1000),
         "",
         "How many messages with news a contact gets in an hour at most. What asks somebody to come is never counted.",
+    ),
+    Key(
+        "map.file",
+        "YIJIAN_MAP_FILE",
+        "",
+        reading.map_file,
+        "/var/lib/yijian/weidu.pmtiles",
+        "The base map of the console and the wall screen: `.pmtiles` (with vector or raster tiles) or `.geojson` "
+        "(boundaries, roads, water). It is given out without a login: nothing private in it. Without one, or tiles, "
+        "the district is drawn from the register.",
+    ),
+    Key(
+        "map.tiles",
+        "YIJIAN_MAP_TILES",
+        "",
+        reading.tile_url,
+        "https://tiles.example.cn/{z}/{x}/{y}.png",
+        "Where browsers get map tiles where there is no file, if they may reach the internet. The service learns which "
+        "homes are looked at: better a file, or a server of your own.",
+    ),
+    Key(
+        "map.datum",
+        "YIJIAN_MAP_DATUM",
+        "wgs84",
+        reading.one_of(("wgs84", "gcj02")),
+        "",
+        "What the tiles, or the file's, are drawn in: `gcj02` for those of AMap and Tencent, else homes stand 500 m off. "
+        "GeoJSON is always WGS 84. Baidu's tiles (BD-09) are cut otherwise and do not fit.",
+    ),
+    Key(
+        "map.attribution",
+        "YIJIAN_MAP_ATTRIBUTION",
+        "",
+        reading.text,
+        "© OpenStreetMap contributors",
+        "Whom the map thanks, in its corner.",
     ),
     Key(
         "retention.closed_days",

@@ -20,6 +20,10 @@ PORT_MAX = 65_535
 #: The longest web address anybody needs.
 URL_MAX = 2000
 _PUBLIC_URL_MAX = 100
+_MAP_HEAD_BYTES = 64
+#: What the console's pages read of a GeoJSON file at most (web/src/map/mapping.ts has the same figure).
+_GEOJSON_BYTES_MAX = 32_000_000
+_TILE_HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?")
 
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ud800-\udfff]")
 #: The last part of a host that is meant as a number: `2130706433`, `127.1`, `0x7f.1`.
@@ -258,6 +262,40 @@ def readable_file(value: object) -> Path:
     if not os.access(path, os.R_OK):
         raise ValueError("the file cannot be read by this user")
     return path
+
+
+def map_file(value: object) -> Path:
+    """A base map: PMTiles, told by its first bytes, or GeoJSON of at most 32 MB, which browsers read whole."""
+    path = readable_file(value)
+    with path.open("rb") as file:
+        first = file.read(_MAP_HEAD_BYTES)
+    match path.suffix.lower():
+        case ".pmtiles":
+            if first[:7] != b"PMTiles" or first[7:8] != b"\x03":
+                raise ValueError("is no PMTiles file of version 3")
+        case ".geojson" | ".json":
+            if path.stat().st_size > _GEOJSON_BYTES_MAX:
+                raise ValueError(f"is over {_GEOJSON_BYTES_MAX} bytes; make PMTiles of it")
+            if not first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+                raise ValueError("is no GeoJSON: it does not begin with {")
+        case _:
+            raise ValueError("must end with .pmtiles or .geojson")
+    return path
+
+
+def tile_url(value: object) -> str:
+    """Where map tiles are: an address with `{z}`, `{x}` and `{y}`; a fixed host, since pages may load from it."""
+    given = text(value)
+    bare = given
+    for part in ("{z}", "{x}", "{y}"):
+        if given.count(part) != 1:
+            raise ValueError(f"must hold {part} once, as in https://tiles.example.cn/{{z}}/{{x}}/{{y}}.png")
+        bare = bare.replace(part, "0")
+    web_url(bare)
+    host = urlsplit(given).netloc
+    if not _TILE_HOST.fullmatch(host):
+        raise ValueError("must name one host, and no user: the page's rules allow pictures from there alone")
+    return given
 
 
 def _kind(value: object) -> str:

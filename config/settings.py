@@ -49,6 +49,10 @@ class Settings:
     public_url: str  #: what links begin with, without the last slash; empty: no links
     templates: Path | None
     news_per_hour: int
+    map_file: Path | None
+    map_tiles: str | None
+    map_datum: str
+    map_attribution: str | None
     canary_seconds: float = 300.0  #: 0 = off
     canary_ping_url: str | None = field(default=None, repr=False)
     canary_fail_url: str | None = field(default=None, repr=False)

@@ -44,6 +44,7 @@ from yijian import demo as demos
 from yijian import proving
 from yijian.database import opened
 from yijian.errors import DONE, CommandError, UsageError
+from yijian.ground import base_map, with_ground
 from yijian.house import House, house
 from yijian.keeping import Keeper
 from yijian.ports import DownlinkPort, InboxPort
@@ -82,6 +83,8 @@ async def serve(settings: Settings, *, demo: bool, speed: float, sink_at: Addres
             settings = demos.with_sink(settings, sink)
         rooms = await stack.enter_async_context(house(settings))
         await load_district(rooms, settings, sink)
+        if demo:
+            settings = with_ground(settings, rooms.register)
         me = await proving.myself(rooms, url_of(settings.http, listener))
         post = await stack.enter_async_context(
             post_office(settings, rooms, said, demo=demo, own_url=me.hook_url)
@@ -117,7 +120,10 @@ async def _serve(
     tokens = Tokens(rooms.store, rooms.clock, rooms.ids, fixed=fixed)
     Metrics(rooms.desk, rooms.inbox, rooms.ledger, rooms.clock).offline = watching.offline
     options = Options(
-        tokens=tokens, demo_token=demo_token, demo_messages=sink.url if sink is not None else ""
+        tokens=tokens,
+        demo_token=demo_token,
+        demo_messages=sink.url if sink is not None else "",
+        base_map=base_map(settings),
     )
     proof = proving.Proof(settings, rooms, gateway, me)
     keep_closed_days = DEMO_KEEP_DAYS if demo else settings.keep_closed_days

@@ -29,6 +29,7 @@ from dispatcher.console import (
     audit,
     audit_search,
     authenticator,
+    basemap,
     calls,
     canary,
     coverage,
@@ -92,10 +93,13 @@ class Options:
     version: str = "0.1.0"
     stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
     hasher: Hasher = field(default_factory=Hasher)
+    base_map: basemap.BaseMap = field(default_factory=basemap.BaseMap)
 
 
 def table(
-    streams: stream.Streams | None = None, persons: people.People | None = None
+    streams: stream.Streams | None = None,
+    persons: people.People | None = None,
+    ground: basemap.BaseMap | None = None,
 ) -> tuple[Endpoint, ...]:
     """Every endpoint there is."""
     return (
@@ -112,6 +116,7 @@ def table(
         *handovers.ENDPOINTS,
         *coverage.ENDPOINTS,
         *canary.ENDPOINTS,
+        *(ground or basemap.BaseMap()).endpoints(),
         *erasing.ENDPOINTS,
         *people.endpoints(persons),
         *authenticator.endpoints(persons),
@@ -128,7 +133,8 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     log = Audit(rooms.store, rooms.clock)
     streams = stream.Streams(rooms.feed, knowing, options.stream)
     persons = people.People(Users(rooms.store, rooms.clock, rolls), sessions, log, options.hasher, rolls)
-    endpoints = [endpoint for endpoint in table(streams, persons) if endpoint.part in options.parts]
+    served = table(streams, persons, options.base_map)
+    endpoints = [endpoint for endpoint in served if endpoint.part in options.parts]
     # The bound of the body is each endpoint's own (`read`); aiohttp's must not be in its way.
     app = web.Application(middlewares=[_answered], client_max_size=0)
     app[STREAMS] = streams
@@ -139,7 +145,8 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     if Part.DISPATCHER in options.parts:
         document = _encode(openapi.document(endpoints, API, options.version))
         app.add_routes(pages.routes(document, options.demo_token, options.demo_messages))
-    app.on_response_prepare.append(_secured)
+        app.add_routes(options.base_map.routes())
+    app.on_response_prepare.append(_secured(options.base_map.pictures_from))
 
     async def closing(_app: web.Application) -> None:
         streams.close()
@@ -364,24 +371,32 @@ def _wrong_input(error: WrongInput, status: int) -> Problem:
     return Problem(status, detail, field=first["path"], errors=errors)
 
 
-#: What a page of ours may load and do: only what we serve, nothing from elsewhere, in nobody's frame.
+#: What a page of ours may load and do: only what we serve, nothing from elsewhere (but map tiles, where the settings
+#: name their server), in nobody's frame.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:%s; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
 
-async def _secured(_request: web.Request, response: web.StreamResponse) -> None:
-    headers = response.headers
-    headers["Server"] = "yijian"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers.setdefault("Cache-Control", "no-store")
-    if response.content_type == "text/html":
-        for name, value in _PAGE_HEADERS.items():
-            headers[name] = value
+def _secured(pictures_from: str) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What every answer says of itself. `pictures_from`: an origin that pictures may come from beside ours."""
+    policy = _POLICY % (f" {pictures_from}" if pictures_from else "")
+
+    async def secure(_request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        headers["Server"] = "yijian"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        headers.setdefault("Cache-Control", "no-store")
+        if response.content_type == "text/html":
+            headers["Content-Security-Policy"] = policy
+            for name, value in _PAGE_HEADERS.items():
+                headers[name] = value
+
+    return secure

@@ -54,8 +54,8 @@ ARGUMENTS = (
 )
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 360, "height": 740}
-#: Before anybody is known every page asks who we are, and whether this is a demo; a card asks whether there is a base map.
-_USUAL = r"^401 GET /api/v1/me$|^404 GET (/demo-login|/api/v1/map)$"
+#: Before anybody is known every page asks who we are, and whether this is a demo.
+_USUAL = r"^401 GET /api/v1/me$|^404 GET /demo-login$"
 _TELL_FORBIDDEN = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`forbidden by the policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 

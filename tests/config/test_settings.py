@@ -190,6 +190,13 @@ def test_a_wrong_variable_is_refused_by_its_name(tmp_path: Path, variable: str, 
         ("alerts.per_hour = 'many'", "alerts.per_hour"),
         ("alerts.templates = '/nowhere/texts'", "alerts.templates"),
         ("alerts.public_url = 'yijian.example.cn'", "alerts.public_url"),
+        ("map.file = '/nowhere/weidu.pmtiles'", "map.file"),
+        ("map.file = 'pyproject.toml'", "map.file"),
+        ("map.tiles = 'https://tiles.example.cn/tiles.png'", "map.tiles"),
+        ("map.tiles = 'https://{z}.example.cn/{x}/{y}.png'", "map.tiles"),
+        ("map.tiles = 'https://u:p@tiles.example.cn/{z}/{x}/{y}.png'", "map.tiles"),
+        ("map.tiles = \"https://t.example.cn; script-src '*'/{z}/{x}/{y}\"", "map.tiles"),
+        ("map.datum = 'bd09'", "map.datum"),
         ("alerts.public_url = 'https://yijian.example.cn/?a'", "alerts.public_url"),
         ("alerts.public_url = 'https://u:p@yijian.example.cn/'", "alerts.public_url"),
         ("alerts.template = '/x'", "alerts.template"),
@@ -338,4 +345,24 @@ def test_the_documented_file_sets_nothing_and_is_right_once_uncommented(tmp_path
     text = text.replace("a long random text", "a-long-random-text").replace(
         "/etc/yijian/texts", str(tmp_path)
     )
+    (tmp_path / "weidu.pmtiles").write_bytes(b"PMTiles\x03")
+    text = text.replace("/var/lib/yijian/weidu.pmtiles", f"{tmp_path}/weidu.pmtiles")
     assert read(tmp_path, text).http == ("127.0.0.1", 12349)
+
+
+def test_a_base_map_is_known_by_its_first_bytes(tmp_path):
+    for name, content, wrong in (
+        ("a.pmtiles", b"PMTiles\x03rest", None),
+        ("a.pmtiles", b"PMTiles\x02rest", "version 3"),
+        ("a.pmtiles", b"<html>", "version 3"),
+        ("a.geojson", b'\xef\xbb\xbf\n {"type":"FeatureCollection"}', None),
+        ("a.geojson", b"PK\x03\x04", "no GeoJSON"),
+        ("a.png", b"\x89PNG", "must end with"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        if wrong is None:
+            assert read(tmp_path, f"map.file = '{path}'").map_file == path
+        else:
+            with pytest.raises(SettingsError, match=wrong):
+                read(tmp_path, f"map.file = '{path}'")

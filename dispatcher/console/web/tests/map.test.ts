@@ -86,7 +86,8 @@ describe("the sketch of a district", () => {
 
 describe("the base map the settings name", () => {
   it("takes what is an address and leaves everything else out", () => {
-    expect(sourceOf({ tiles: null, pmtiles: "/map/d.pmtiles", geojson: 7, attribution: "© OSM" })).toEqual({ tiles: null, pmtiles: "/map/d.pmtiles", geojson: null, attribution: "© OSM" });
+    expect(sourceOf({ tiles: null, pmtiles: "/map/d.pmtiles", geojson: 7, datum: "gcj02", attribution: "© OSM" })).toEqual({ tiles: null, pmtiles: "/map/d.pmtiles", geojson: null, datum: "gcj02", attribution: "© OSM" });
+    expect(sourceOf({ datum: "mars" }).datum).toBe("wgs84");
     expect(sourceOf("nonsense")).toEqual(NO_SOURCE);
     expect(sourceOf(null)).toEqual(NO_SOURCE);
   });

@@ -4,7 +4,7 @@ import type { Answer } from "../src/api/problem";
 import { OFFLINE } from "../src/api/problem";
 import type { Call } from "../src/api/shapes";
 import type { StepBody } from "../src/api/steps";
-import { toBd09, toGcj02 } from "../src/phone/datum";
+import { fromGcj02, toBd09, toGcj02 } from "../src/map/datum";
 import { type KeptStep, KeptSteps, type Sender, withKept } from "../src/phone/kept";
 import { mapApps, mapLink } from "../src/phone/maplinks";
 import { T0, at, call } from "./made";
@@ -32,6 +32,12 @@ describe("datums", () => {
     const shift = metres(home, toGcj02(home));
     expect(shift).toBeGreaterThan(300);
     expect(shift).toBeLessThan(800);
+  });
+
+  it("lead back to a centimetre", () => {
+    for (const home of [{ lat: 34.0585, lon: 113.8255 }, { lat: 22.543, lon: 114.057 }, { lat: 51.5, lon: -0.12 }]) {
+      expect(metres(fromGcj02(toGcj02(home)), home)).toBeLessThan(0.01);
+    }
   });
 
   it("leave the rest of the world alone", () => {

@@ -12,6 +12,7 @@ import * as L from "leaflet";
 
 import type { Location } from "../api/shapes";
 import { type IconName, SHAPES } from "../parts/icons";
+import { fromGcj02, toGcj02 } from "./datum";
 import type { Sketch } from "./sketch";
 import type { MapSource } from "./source";
 
@@ -31,7 +32,7 @@ export interface Board {
   base: Base;
   /** The base the settings name could not be read. */
   failed: boolean;
-  /** The communities of the sketch, where it is the base, so that others may shade them. */
+  /** The communities that the base has outlines of, by their code, so that others may shade them. */
   shades: Map<string, L.Polygon[]>;
   remove: () => void;
 }
@@ -44,6 +45,7 @@ export const point = (place: Location): L.LatLngTuple => [place.lat, place.lon];
 
 export async function makeBoard(element: HTMLElement, source: MapSource, sketch: Sketch, options: BoardOptions): Promise<Board> {
   const map = L.map(element, {
+    crs: source.datum === "gcj02" ? shifted : L.CRS.EPSG3857,
     attributionControl: source.attribution !== "",
     zoomControl: false,
     zoomSnap: options.moved ? 0.25 : 0,
@@ -65,7 +67,7 @@ export async function makeBoard(element: HTMLElement, source: MapSource, sketch:
   map.setView([0, 0], 13);
   const board: Board = { map, base: "drawn", failed: false, shades: new Map(), remove: () => { map.remove(); } };
   try {
-    board.base = await addBase(map, source, options);
+    board.base = await addBase(board, source, options);
   } catch {
     board.failed = true;
   }
@@ -80,7 +82,24 @@ function plain(text: string): string {
   return element.innerHTML;
 }
 
-async function addBase(map: L.Map, source: MapSource, options: BoardOptions): Promise<Base> {
+/** Mercator as AMap and Tencent draw it: places go in and out as WGS 84, and lie where their tiles have them. */
+const shifted: L.CRS = L.Util.extend({}, L.CRS.EPSG3857, {
+  projection: {
+    ...L.Projection.SphericalMercator,
+    project: ({ lat, lng }: L.LatLng): L.Point => {
+      const there = toGcj02({ lat, lon: lng });
+      return L.Projection.SphericalMercator.project(L.latLng(there.lat, there.lon));
+    },
+    unproject: (at: L.Point): L.LatLng => {
+      const there = L.Projection.SphericalMercator.unproject(at);
+      const here = fromGcj02({ lat: there.lat, lon: there.lng });
+      return L.latLng(here.lat, here.lon);
+    },
+  },
+});
+
+async function addBase(board: Board, source: MapSource, options: BoardOptions): Promise<Base> {
+  const { map } = board;
   if (source.pmtiles !== null) {
     await addPmtiles(map, source.pmtiles, options.dark);
     return "pmtiles";
@@ -88,7 +107,7 @@ async function addBase(map: L.Map, source: MapSource, options: BoardOptions): Pr
   if (source.geojson !== null) {
     const response = await fetch(source.geojson, { signal: AbortSignal.timeout(20_000) });
     if (!response.ok || Number(response.headers.get("Content-Length") ?? 0) > GEOJSON_BYTES_MAX) throw new Error("no GeoJSON");
-    addGeojson(map, (await response.json()) as GeoJSON.GeoJsonObject, options.names);
+    addGeojson(board, (await response.json()) as GeoJSON.GeoJsonObject, options.names);
     return "geojson";
   }
   if (source.tiles !== null) {
@@ -137,20 +156,25 @@ function rasterLayer(file: Tiles, maxNativeZoom: number): L.GridLayer {
 }
 
 /** Areas, roads, water and names, by what the file says of each: in our own colours, whoever made it. */
-function addGeojson(map: L.Map, data: GeoJSON.GeoJsonObject, names: boolean): void {
+function addGeojson(board: Board, data: GeoJSON.GeoJsonObject, names: boolean): void {
   L.geoJSON(data, {
     interactive: false,
     style: (feature) => ({ className: `ground ${kindOf(feature)}` }),
     pointToLayer: (feature, at) => nameMark(at, names ? nameOf(feature as GeoJSON.Feature) : "", "place"),
-  }).addTo(map);
+    onEachFeature: (feature: GeoJSON.Feature, layer) => {
+      const code: unknown = feature.properties?.["code"];
+      if (typeof code === "string" && layer instanceof L.Polygon) board.shades.set(code, [...(board.shades.get(code) ?? []), layer]);
+    },
+  }).addTo(board.map);
 }
 
 function kindOf(feature: GeoJSON.Feature | undefined): string {
   const told: Record<string, unknown> = feature?.properties ?? {};
   const type = feature?.geometry.type ?? "";
-  if (told["waterway"] !== undefined || told["natural"] === "water" || told["kind"] === "water") return "water";
+  if (told["waterway"] !== undefined || told["natural"] === "water" || told["kind"] === "water") return type.endsWith("LineString") ? "water stream" : "water";
   if (type.endsWith("LineString")) return ["motorway", "trunk", "primary", "secondary"].includes(String(told["highway"] ?? told["kind"])) ? "road main" : "road";
-  return told["kind"] === "street" || told["admin_level"] === "8" ? "area street" : "area";
+  if (type.endsWith("Polygon")) return told["kind"] === "street" || told["admin_level"] === "8" ? "area street" : "area";
+  return "place";
 }
 
 function nameOf(feature: GeoJSON.Feature): string {

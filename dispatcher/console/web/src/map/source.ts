@@ -1,9 +1,10 @@
 /**
  * Which base map this installation has: `GET /api/v1/map`. At most one of the three is used, the first that is there:
  *
- *     {"tiles": "https://…/{z}/{x}/{y}.png" | null,    tiles by URL, where the settings allow them
- *      "pmtiles": "/map/district.pmtiles" | null,      one file with all tiles, read by ranges
+ *     {"pmtiles": "/map/district.pmtiles" | null,      one file with all tiles, read by ranges
  *      "geojson": "/map/district.geojson" | null,      boundaries and roads, drawn in our own colours
+ *      "tiles": "https://…/{z}/{x}/{y}.png" | null,    tiles by URL, where the settings allow them
+ *      "datum": "wgs84" | "gcj02",                     what the tiles are drawn in; our places are WGS 84
  *      "attribution": "© …"}
  *
  * None of them, or a server without this endpoint: the district is drawn from its stations (`sketch.ts`).
@@ -15,10 +16,11 @@ export interface MapSource {
   tiles: string | null;
   pmtiles: string | null;
   geojson: string | null;
+  datum: "wgs84" | "gcj02";
   attribution: string;
 }
 
-export const NO_SOURCE: MapSource = { tiles: null, pmtiles: null, geojson: null, attribution: "" };
+export const NO_SOURCE: MapSource = { tiles: null, pmtiles: null, geojson: null, datum: "wgs84", attribution: "" };
 
 const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null);
 
@@ -26,7 +28,13 @@ const text = (value: unknown): string | null => (typeof value === "string" && va
 export function sourceOf(told: unknown): MapSource {
   if (typeof told !== "object" || told === null) return NO_SOURCE;
   const given = told as Record<string, unknown>;
-  return { tiles: text(given["tiles"]), pmtiles: text(given["pmtiles"]), geojson: text(given["geojson"]), attribution: text(given["attribution"]) ?? "" };
+  return {
+    tiles: text(given["tiles"]),
+    pmtiles: text(given["pmtiles"]),
+    geojson: text(given["geojson"]),
+    datum: given["datum"] === "gcj02" ? "gcj02" : "wgs84",
+    attribution: text(given["attribution"]) ?? "",
+  };
 }
 
 let known: MapSource | null = null;

@@ -1,7 +1,7 @@
 /** Links that open a place in the phone's map app, each in its own datum. They name no person: others read addresses. */
 
 import type { Location } from "../api/shapes";
-import { toBd09, toGcj02 } from "./datum";
+import { toBd09, toGcj02 } from "../map/datum";
 
 export type MapApp = "amap" | "baidu" | "apple" | "geo";
 

@@ -52,3 +52,13 @@ export function toBd09(place: Location): Location {
   const angle = Math.atan2(lat, lon) + 0.000_003 * Math.cos(lon * BD_PI);
   return { lat: far * Math.sin(angle) + 0.006, lon: far * Math.cos(angle) + 0.0065 };
 }
+
+/** The way back: GCJ-02 as shifted again and again until it lands; 1 cm off at most. */
+export function fromGcj02(place: Location): Location {
+  let found = { lat: place.lat, lon: place.lon };
+  for (let round = 0; round < 4; round += 1) {
+    const shifted = toGcj02(found);
+    found = { lat: found.lat + place.lat - shifted.lat, lon: found.lon + place.lon - shifted.lon };
+  }
+  return found;
+}
