@@ -235,6 +235,9 @@ PLAIN = {
     "id",
     "unmask",
     "due",
+    "search",
+    "format",
+    "section",
 }
 
 
