@@ -4,7 +4,7 @@
     kept = await hasher.hash("correct horse battery")      "$argon2id$v=19$m=47104,t=1,p=1$…"
     await hasher.fits(kept, "correct horse battery")       True
 
-One look costs 46 MiB and tens of milliseconds on purpose. So two go on at once and no more, in threads that give way to
+One look costs 46 MiB and tens of milliseconds on purpose. So one goes on at a time, in a thread that gives way to
 everybody else, and a bounded number waits: a press never does. Errors: `WeakError` with a reason, `Busy`.
 """
 
@@ -38,7 +38,7 @@ _HASHING = PasswordHasher(
 #: Fits nothing, and takes as long to find that out as any other: what an unknown login is compared with.
 NOBODYS = f"$argon2id$v=19$m=47104,t=1,p=1${'Ab0' * 7}A${'Cd1' * 14}A"
 
-_AT_ONCE = 2
+_AT_ONCE = 1
 _WAITING_MAX = 32
 _NICE = 10
 

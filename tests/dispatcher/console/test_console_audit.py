@@ -51,6 +51,7 @@ NOT_WRITTEN = {
     "getTemplate",
     "listColleagues",
     "listSessions",
+    "followUp",  # decided by the desk: the journal has it
     # written together with what they do
     "login",
     "loginByPin",
