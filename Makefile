@@ -82,16 +82,22 @@ bench: install-dev ## the benchmarks: bench-report.json and a table (ARGS="--qui
 
 SEEDS ?= 1000
 FROM ?= 1
+DAY ?= 240
 
 .PHONY: sim
 sim: ## nights of the simulated world, with faults and checkers (SEEDS=1000, FROM=1)
 	@config/setup/environment.sh dev
-	@.venv/bin/yijian simulate world --seeds $(SEEDS) --from $(FROM) $(ARGS)
+	@.venv/bin/yijian simulate world --seeds $(SEEDS) --from $(FROM) --day $(DAY) $(ARGS)
 
 .PHONY: replay
-replay: ## one night of the simulated world, told line by line (SEED=n)
+replay: ## one night of the simulated world, told line by line (SEED=n, DAY=seconds)
 	@config/setup/environment.sh dev
-	@.venv/bin/yijian simulate world --seed $(SEED)
+	@.venv/bin/yijian simulate world --seed $(SEED) --day $(DAY)
+
+.PHONY: sim-mutants
+sim-mutants: ## deliberate mistakes in the code, each of which the simulated world must find; writes docs/mutants.md
+	@config/setup/environment.sh dev
+	@.venv/bin/yijian simulate world --mutants --out docs/mutants.md $(ARGS)
 
 .PHONY: lock
 lock: ## write uv.lock anew after a change of dependencies in pyproject.toml

@@ -228,6 +228,11 @@ def _simulate(menu: _Menu) -> None:
     which.add_argument("--seed", metavar="N", type=int, help=say("simulate.replay"))
     which.add_argument("--seeds", metavar="N", type=int, default=1000, help=say("simulate.seeds"))
     which.add_argument("--checkers", action="store_true", help=say("simulate.checkers"))
+    which.add_argument("--mutants", action="store_true", help=say("simulate.mutants"))
+    world.add_argument(
+        "--day", metavar="SECONDS", type=float, default=240.0, help=say("simulate.night_seconds")
+    )
+    world.add_argument("--out", metavar="FILE", help=say("simulate.table"))
     world.add_argument("--from", metavar="N", type=int, default=1, dest="first", help=say("simulate.from"))
     world.add_argument("--jobs", metavar="N", type=int, default=0, help=say("simulate.jobs"))
 

@@ -126,6 +126,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "simulate.from": ("the first night's seed", "第一夜的种子"),
     "simulate.jobs": ("how many at once (0: one for each core)", "同时推演几夜（0：每核一夜）"),
     "simulate.checkers": ("list what is looked for", "列出核查项目"),
+    "simulate.mutants": (
+        "put deliberate mistakes into the code, one after the other, and see that each is found",
+        "逐一植入故意的错误，检验是否都能发现",
+    ),
+    "simulate.night_seconds": (
+        "how long people press and things break in a night",
+        "一夜中按键与故障持续多少秒",
+    ),
+    "simulate.table": ("with --mutants: write the table to this file", "配合 --mutants：把结果表写入此文件"),
+    "world.found": ("{name}: found by {check}, night {nights}", "{name}：第 {nights} 夜由 {check} 发现"),
+    "world.survived": ("{name}: NOT found in {nights} nights", "{name}：{nights} 夜仍未发现"),
     "world.wrong": ("seed {seed}: {found}", "种子 {seed}：{found}"),
     "world.replay": ("to see that night: make replay SEED={seed}", "重放这一夜：make replay SEED={seed}"),
     "world.sum": (

@@ -7,6 +7,7 @@ import time
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,8 +29,10 @@ from dispatcher.core.district import Role
 from dispatcher.feed import Feed
 from dispatcher.ledger import Ledger
 from gateway.gateway import Gateway, GatewayOptions, Ways
+from simulators.world import mutants as hunting
 from simulators.world import run
 from simulators.world.machine import Ground
+from simulators.world.mistakes import MUTANTS
 from simulators.world.night import play
 from simulators.world.place import HUB
 from simulators.world.promises import CHECKS
@@ -155,14 +158,17 @@ def command(arguments: Namespace, say: Say) -> int:
         for check in CHECKS.values():
             print(f"{check.promise or '-':>3}  {check.name:<26} {check.says}")
         return DONE
+    if arguments.mutants:
+        return _mutants(arguments, say)
     if arguments.seed is not None:
-        night = play(arguments.seed, build)
+        night = play(arguments.seed, build, arguments.day)
         for line in run.tell(night):
             print(line)
         return DONE if night.found is None else FAILED
     began = time.perf_counter()
     nights = wrong = presses = facts = kills = 0
-    for result in run.many(range(arguments.first, arguments.first + arguments.seeds), build, arguments.jobs):
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    for result in run.many(seeds, build, arguments.jobs, arguments.day):
         nights += 1
         presses, facts, kills = presses + result.presses, facts + result.facts, kills + result.kills
         if result.found:
@@ -173,3 +179,14 @@ def command(arguments: Namespace, say: Say) -> int:
     told = say("world.sum")
     print(told.format(nights=nights, wrong=wrong, presses=presses, facts=facts, kills=kills, minutes=minutes))
     return DONE if not wrong else FAILED
+
+
+def _mutants(arguments: Namespace, say: Say) -> int:
+    hunts = []
+    for found in hunting.all_of(MUTANTS, build, arguments.jobs):
+        hunts.append(found)
+        told = say("world.found" if found.check else "world.survived")
+        print(told.format(name=found.mutant.name, check=found.check, nights=found.nights), flush=True)
+    if arguments.out:
+        Path(arguments.out).write_text(hunting.table(hunts), encoding="utf-8")
+    return DONE if all(one.check for one in hunts) else FAILED

@@ -329,10 +329,13 @@ class Post:
 
     async def _carry(self, endpoint: _Endpoint, message: Message, event: FeedEvent | None) -> bool:
         """One try. True: it has its fate; False: it has to wait, and its lane with it."""
-        if self._is_over(message):
-            self._end(message, Fate.WITHDRAWN, message.tries, Outcome("failed", "the call is taken"))
-            return True
         try:
+            if event is None and not self._is_over(message):
+                # Read before the last look at the call: while we read, somebody may take it.
+                event = await self._feed.event(message.district, message.fact_seq)
+            if self._is_over(message):
+                self._end(message, Fate.WITHDRAWN, message.tries, Outcome("failed", "the call is taken"))
+                return True
             outcome = await self._send(message, event)
         except StoreUnavailable:
             raise
@@ -371,7 +374,6 @@ class Post:
         return offer is None or offer.state is not OfferState.OFFERED
 
     async def _send(self, message: Message, event: FeedEvent | None) -> Outcome:
-        event = event or await self._feed.event(message.district, message.fact_seq)
         roll = self._rolls.find(message.district)
         if event is None or roll is None:
             return Outcome("failed", "the fact is gone")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from dispatcher.alert_rows import LEASE_SECONDS
 from dispatcher.alerts.outcome import Outcome
 from dispatcher.board import call_of
 from dispatcher.core.call import Due, OfferState, State
@@ -23,8 +24,11 @@ LATE_SECONDS = 6.0
 #: So long after the last trouble the machine counts as well.
 WELL_SECONDS = 12.0
 _ALERT = "SELECT kind, channel, target, call, asked, fact_seq, endpoint, lane, seq FROM alerts WHERE id = ?"
-#: A summons may be over without its row saying so: its offer has expired.
-_AHEAD = "SELECT id FROM alerts WHERE lane = ? AND seq < ? AND fate = 'queued' AND kind = 'news'"
+#: A summons may be over without its row saying so: its offer has expired. What is due later than any lease waits for the
+#: morning, or for a clock that was put back: it holds up nobody.
+_AHEAD = (
+    "SELECT id FROM alerts WHERE lane = ? AND seq < ? AND fate = 'queued' AND kind = 'news' AND due_us < ?"
+)
 
 
 class Wires:
@@ -42,7 +46,7 @@ class Wires:
         self.arrived: Counter[str] = Counter()
         self.final: set[str] = set()
         self.trouble_at = 0.0
-        self.armed: Counter[str] = Counter()
+        self.armed = facts.armed
 
     # ── devices ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,7 +184,9 @@ class Wires:
                     "no_summons_after_accept",
                     f"{target} is asked to come to {self._facts.name(call)}, which is {states[-1].state}",
                 )
-        for (ahead,) in self._disk.ask(_AHEAD, lane, seq):
+        for (ahead,) in self._disk.ask(
+            _AHEAD, lane, seq, self._machine.clock.now_us() + LEASE_SECONDS * 1_000_000
+        ):
             if ahead not in self.final:
                 self._wrong("alert_in_order", f"{message_id} goes to {to} before {ahead}, which it is behind")
         self.under_way[message_id] += 1

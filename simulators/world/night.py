@@ -37,9 +37,11 @@ from simulators.world.wires import Cable, Receivers, WireApi
 
 _START = "2026-11-24T21:00:00+08:00"
 DAY_SECONDS = 240.0
-SETTLE_SECONDS = 170.0
+#: A small one, for a test that plays many.
+SMALL_DAY_SECONDS = 80.0
+SETTLE_SECONDS = 100.0
 #: The faults have ended, and those who press and work have gone: what is under way still arrives.
-QUIET_SECONDS = 25.0
+QUIET_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Night:
     """What became of one seed."""
 
     seed: int
+    day_seconds: float = DAY_SECONDS
     weather: str = ""
     found: Found | None = None
     chronicle: list[str] = field(default_factory=list)
@@ -232,7 +235,7 @@ class _World:
         self._start(self._listen("watcher"), "watcher")
         self._start(self._look(), "look")
         self.tell("weather", str(self.weather))
-        await self._pass(DAY_SECONDS)
+        await self._pass(self._night.day_seconds)
         for task in day:
             task.cancel()
         self._calm()
@@ -356,9 +359,9 @@ class _World:
         self._night.virtual_seconds = self._loop.time()
 
 
-def play(seed: int, build: Build) -> Night:
+def play(seed: int, build: Build, day_seconds: float = DAY_SECONDS) -> Night:
     """One night, to its end or to the first thing that is wrong."""
-    night = Night(seed)
+    night = Night(seed, day_seconds)
     loop = WorldLoop()
     before = structlog.get_config()
     asyncio.set_event_loop(loop)

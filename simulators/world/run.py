@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simulators.world.machine import Build
-from simulators.world.night import Night, play
+from simulators.world.night import DAY_SECONDS, Night, play
 
 _KEPT = Path(__file__).parent / "seeds.toml"
 
@@ -24,6 +24,7 @@ class Kept(NamedTuple):
 
     seed: int
     why: str
+    day_seconds: float
 
 
 class Result(NamedTuple):
@@ -42,7 +43,8 @@ class Result(NamedTuple):
 
 def kept() -> list[Kept]:
     """The seeds that are played for ever."""
-    return [Kept(one["seed"], one["why"]) for one in tomllib.loads(_KEPT.read_text("utf-8"))["seeds"]]
+    read = tomllib.loads(_KEPT.read_text("utf-8"))["seeds"]
+    return [Kept(one["seed"], one["why"], one.get("day_seconds", DAY_SECONDS)) for one in read]
 
 
 def of(night: Night, seconds: float) -> Result:
@@ -61,21 +63,23 @@ def of(night: Night, seconds: float) -> Result:
     )
 
 
-def one(seed: int, build: Build) -> Result:
+def one(seed: int, build: Build, day_seconds: float = DAY_SECONDS) -> Result:
     """Play a night."""
     began = time.perf_counter()
-    return of(play(seed, build), time.perf_counter() - began)
+    return of(play(seed, build, day_seconds), time.perf_counter() - began)
 
 
-def many(seeds: Sequence[int], build: Build, jobs: int = 0) -> Iterator[Result]:
+def many(
+    seeds: Sequence[int], build: Build, jobs: int = 0, day_seconds: float = DAY_SECONDS
+) -> Iterator[Result]:
     """Play them, in their order; `jobs` at once, 0: one for each core."""
     jobs = min(jobs or os.cpu_count() or 1, len(seeds))
     if jobs <= 1:
-        yield from (one(seed, build) for seed in seeds)
+        yield from (one(seed, build, day_seconds) for seed in seeds)
         return
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        yield from pool.map(partial(one, build=build), seeds, chunksize=4)
+        yield from pool.map(partial(one, build=build, day_seconds=day_seconds), seeds, chunksize=4)
 
 
 def tell(night: Night) -> Iterable[str]:

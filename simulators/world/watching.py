@@ -64,6 +64,8 @@ class Facts:
         self.faults: dict[str, bool] = {}
         self.uncovered: set[str] = set()
         self.names: dict[str, str] = {}
+        self.armed: Counter[str] = Counter()  #: how often each device was put into test mode
+        self.tests: Counter[str] = Counter()
         self.seen = 0
         self._file = district()
         self._metres = {
@@ -201,6 +203,14 @@ class Facts:
             if self.presses[key] > 1:
                 self._wrong("press_in_one_call", f"{key} is told a second time, in {name}")
         if isinstance(fact, Opened):
+            if fact.test and fact.device:
+                self.tests[fact.device] += 1
+                if self.tests[fact.device] > self.armed[fact.device]:
+                    self._wrong(
+                        "only_the_first_is_a_test", f"{name}: {fact.device} is in test mode once more"
+                    )
+            if fact.source == "native/btn-99" and (fact.resident or after.district != CODE):
+                self._wrong("stranger_is_heard", f"{name} of a stranger is {fact.resident}'s")
             key2 = whose(after)
             twin = [
                 one.id
@@ -243,6 +253,8 @@ class Facts:
                 self._wrong(
                     "no_burst", f"{name}: step {fact.step} comes {(due_us - entry.at_us) / 1e6} s early"
                 )
+        if fact.repeat and fact.next_us - entry.at_us > 5 * us(before.policy.repeat) + 1000:
+            self._wrong("rings_on", f"{name} rings again only in {(fact.next_us - entry.at_us) / 1e6} s")
         self.rang[call] = entry.at_us
 
     def _dispatched(self, entry: Entry, fact: Dispatched, before: Call | None, after: Call) -> None:
