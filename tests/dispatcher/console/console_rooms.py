@@ -384,6 +384,16 @@ class FakeAlerts:
         return True
 
 
+class FakeProof:
+    """A canary that always comes through."""
+
+    def view(self) -> dict[str, Any]:
+        return {"state": "proven", "every_seconds": 300.0, "age_seconds": 0.0, "troubles": []}
+
+    async def once(self) -> dict[str, Any]:
+        return {"passed": True, "at": "2026-11-24T01:15:00Z", "stages": []}
+
+
 @dataclass
 class World:
     """Everything, at hand for a test."""
@@ -496,4 +506,5 @@ class World:
             clock=self.clock,
             ids=self.ids,
             health=lambda: self.health,
+            proof=FakeProof(),
         )

@@ -42,8 +42,10 @@ NOT_WRITTEN = {
     "listAlerts",
     "listFaults",
     "getFault",
+    "listHandovers",  # who gave and who took; whom it was about is in the sheet, and a look at that is a line
     "listCoverage",
     "getCoverage",
+    "getMap",
     "getCanary",
     "pressCanary",
     "getMe",
@@ -52,13 +54,15 @@ NOT_WRITTEN = {
     "listColleagues",
     "listSessions",
     "followUp",  # decided by the desk: the journal has it
-    # written together with what they do
+    "newTotp",  # keeps nothing and tells nothing: a fresh secret that is nobody's yet
+}
+#: Written by themselves, in the transaction of what they do; test_console_bad_input.py asks each for its line.
+WRITE_THEIR_OWN = {
     "login",
     "loginByPin",
     "logout",
     "setPassword",
     "setPin",
-    "newTotp",
     "setTotp",
     "removeTotp",
     "endSession",
@@ -91,7 +95,7 @@ def test_every_endpoint_is_written_down_or_says_why_not():
         if endpoint.name.startswith("step"):
             assert endpoint.audit is None, "the journal has it"
         else:
-            assert (endpoint.audit is None) == (endpoint.name in NOT_WRITTEN), endpoint.name
+            assert (endpoint.audit is None) == (endpoint.name in NOT_WRITTEN | WRITE_THEIR_OWN), endpoint.name
         if endpoint.method in {"PUT", "DELETE"} and not endpoint.session:
             assert endpoint.audit in {Act.CHANGE, Act.REMOVE}, endpoint.name
 

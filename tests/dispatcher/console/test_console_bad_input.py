@@ -8,6 +8,7 @@ import json
 import pytest
 from conftest import QUICK
 from console_rooms import FakeClock, call
+from test_console_audit import WRITE_THEIR_OWN, lines
 
 from dispatcher.console import totp
 from dispatcher.console.app import table
@@ -120,8 +121,11 @@ async def test_good_input_is_taken(endpoint, api, world):
     if endpoint.name == "removeTotp":
         await Users(world.store, world.clock, world.rolls).set_totp("s-1", APP, "cli")
     body = GOOD.get(endpoint.name, {}) if endpoint.body is not None else None
+    before = len(await lines(world))
     status, answer = await api(endpoint.method, address(endpoint), body)
     assert 200 <= status < 300, answer
+    if endpoint.name in WRITE_THEIR_OWN:
+        assert len(await lines(world)) > before, "who did it, on disk with what they did"
 
 
 @named([endpoint for endpoint in TABLE if not endpoint.public])
