@@ -300,8 +300,13 @@ class Ending:
                 self._wrong("rings_on", f"{name} waits, and rings next at {step_us}")
 
     def _alerts(self, now_us: int) -> None:
-        query = "SELECT id, fate, due_us, channel, target FROM alerts"
-        for message, fate, due_us, channel, target in self._disk.ask(query):
+        query = "SELECT id, fate, due_us, channel, target, lane FROM alerts ORDER BY seq"
+        lanes: set[str] = set()
+        for message, fate, due_us, channel, target, lane in self._disk.ask(query):
+            if fate == "queued" and lane in lanes:
+                continue  # its turn comes with the first of its lane
+            if fate == "queued":
+                lanes.add(lane)
             # A service call's message may wait for the morning.
             if fate == "queued" and not now_us - 90_000_000 < due_us < now_us + 43_200_000_000:
                 self._wrong(
