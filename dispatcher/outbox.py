@@ -249,6 +249,9 @@ class Outbox:
                 if self._is_time(self._flush_us, LINGER_SECONDS):
                     await self.flush()
                 if self._is_time(self._poll_us, POLL_SECONDS):
+                    await (
+                        self.flush()
+                    )  # what has just been carried must not be claimed again, behind a newer word
                     parcels = await self._take()
                     if parcels:
                         yield parcels
