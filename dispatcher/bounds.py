@@ -53,6 +53,7 @@ BOUNDS: dict[str, Bound] = {
         oldest=_first(tables.sessions.c.expires_us),
     ),
     "audit": Bound("by age", kept.AUDIT_DAYS, oldest=_first(tables.audit.c.at_us)),
+    "history": Bound("by age", kept.HISTORY_DAYS, oldest=_first(tables.history.c.at_us)),
     # What happens: rows with an age.
     "calls": Bound(
         "retention of closed calls; open ones stay",

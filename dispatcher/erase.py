@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from config.doors import Clock
+from dispatcher import register_history as history
 from dispatcher.board import call_of
 from dispatcher.core.call import Call
 from dispatcher.core.commands import OpenByHand
@@ -97,7 +98,7 @@ class Erasure:
         """
         roll = self._register.rolls.roll_of(section, person_id)
         theirs = await self._calls(person_id) if section == "residents" else []
-        if roll is None and not theirs:
+        if roll is None and not theirs and not await history.of_person(self._store, section, person_id):
             return None
         await self._refuse_open(section, person_id)
         counts = {"calls": len(theirs)}
@@ -112,7 +113,12 @@ class Erasure:
             row = {"of": person_id, "now_us": self._clock.now_us()}
             [[revoked]] = await self._store.write([Do(_TOKENS, [row], fetch=True)])
             counts["tokens"] = len(revoked)
-        counts["devices"] = await self._register_row(section, person_id)
+        devices = await self._register_row(section, person_id, by)
+        counts["devices"] = len(devices)
+        # After the register, whose last change has what they and their devices were called.
+        about = {*await history.of_person(self._store, section, person_id)}
+        about |= {("devices", device) for device in devices}
+        counts["history"] = await history.forget(self._store, sorted(about))
         value = f"{self._clock.now_us()} {by}"
         await self._store.write([Do(_MARK, [{"key": f"erased:{section}:{person_id}", "value": value}])])
         self._on_erased()
@@ -193,11 +199,11 @@ class Erasure:
         await self._store.write([Do(_REPLY, [{"of": token, "named": key} for token, key in rows])])
         return len(rows)
 
-    async def _register_row(self, section: str, person_id: str) -> int:
-        """The register's row goes, and what their devices are called, which may be a name. How many devices were theirs."""
+    async def _register_row(self, section: str, person_id: str, by: str) -> list[str]:
+        """The register's row goes, and what their devices are called, which may be a name. The ids of those devices."""
         roll = self._register.rolls.roll_of(section, person_id)
         if roll is None:
-            return 0
+            return []
         district = roll.district.code
         devices = [
             device
@@ -206,9 +212,9 @@ class Erasure:
         ]
         for device in devices:
             if device.name:
-                await self._register.put("devices", replace(device, name=""), district)
-        await self._register.delete(section, person_id, district)
-        return len(devices)
+                await self._register.put("devices", replace(device, name=""), district, by=by)
+        await self._register.delete(section, person_id, district, by=by)
+        return [device.id for device in devices]
 
 
 def _concerns(call: Call, section: str, person_id: str) -> bool:

@@ -6,7 +6,7 @@
     the canary's calls and inputs     a day
     decided inputs                    30 days, their identities with them: a repeat that late is a new press
     answers to repeated requests, words to wearers    a day
-    who looked at what and changed what    three years; sessions that have run out    a month
+    who looked at what, and what was changed in the register    three years; sessions that have run out    a month
 
 It shares the writer with the presses, so it takes little at a time and rests as long as it worked and longer. How each
 table is bounded stands in `bounds.py`.
@@ -35,6 +35,7 @@ from dispatcher.tables import (
     faults,
     follow_ups,
     handovers,
+    history,
     inbox,
     journal,
     meta,
@@ -60,6 +61,8 @@ REST_DAYS = 400
 ERASED_DAYS = 1095
 #: Who looked at whose record, and who changed what.
 AUDIT_DAYS = 1095
+#: What was changed in the register, field by field.
+HISTORY_DAYS = 1095
 #: A session that has run out is listed that long.
 SESSIONS_DAYS = 30
 #: A login goes with its person; this finds what a restored backup or another way of deleting has left.
@@ -128,6 +131,7 @@ _RULES: tuple[tuple[Prepared, float], ...] = (
     (_old(device_states, device_states.c.source, device_states.c.heard_us < _before, not_(_there)), 1.0),
     (_old(test_mode, test_mode.c.device, test_mode.c.until_us < _before), 0.0),
     (_old(audit, audit.c.seq, audit.c.at_us < _before), AUDIT_DAYS),
+    (_old(history, history.c.seq, history.c.at_us < _before), HISTORY_DAYS),
     (_old(sessions, sessions.c.id, sessions.c.expires_us < _before), SESSIONS_DAYS),
     (_old(users, users.c.id, users.c.changed_us < _before, not_(_somebody)), USERS_DAYS),
 )

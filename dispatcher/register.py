@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from config.doors import Clock
+from dispatcher import register_history as history
 from dispatcher import register_rows as rows
 from dispatcher.core import district_check
 from dispatcher.core.district import DistrictFile, Policy, Role, Staff
@@ -85,6 +86,7 @@ class Register:
         self._roads: dict[str, str] = {}
         self._places: dict[str, int] = {}
         self._lock = asyncio.Lock()
+        self._number = 0  #: of the change that is being written; nothing but its history needs it
         self._sorted: dict[tuple[str, str], tuple[int, list[str]]] = {}
         self.changes = 0  #: goes up with every change of what a district file holds
 
@@ -155,12 +157,18 @@ class Register:
     # ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def put(
-        self, section: str, item: Mapping[str, Any] | Item, district: str = "", within: str = ""
+        self,
+        section: str,
+        item: Mapping[str, Any] | Item,
+        district: str = "",
+        within: str = "",
+        *,
+        by: str = "",
     ) -> tuple[Item, bool]:
         """Add or replace one; the item as it is kept, and whether it is new.
 
         Without a district an item stays where it is, and a new one goes to the default one. `within`: whoever asks sees
-        this district only, and no error names anything beyond it.
+        this district only, and no error names anything beyond it. `by`: who it was, for the history.
         """
         members: Mapping[str, Any] = item if isinstance(item, Mapping) else msgspec.to_builtins(item)
         given_id = members.get("code" if section == "areas" else "id")
@@ -177,10 +185,12 @@ class Register:
                 raise WrongInput(refused)
             change = Change(self.rolls)
             change.put(roll, kept)
-            await self._change(change)
+            await self._change(change, by)
         return kept, home is None
 
-    async def put_policy(self, key: str, policy: Mapping[str, Any] | Policy, district: str = "") -> Policy:
+    async def put_policy(
+        self, key: str, policy: Mapping[str, Any] | Policy, district: str = "", *, by: str = ""
+    ) -> Policy:
         """Replace a policy; what it leaves out is as in the default one."""
         members: Mapping[str, Any] = policy if isinstance(policy, Mapping) else msgspec.to_builtins(policy)
         kept, problems = district_check.check_members("policies", members, key)
@@ -189,10 +199,10 @@ class Register:
         async with self._lock:
             change = Change(self.rolls)
             change.put_policies(self._roll(district), {key: kept}, self._clock.now_us())
-            await self._change(change)
+            await self._change(change, by)
         return kept
 
-    async def delete_policy(self, key: str, district: str = "") -> bool:
+    async def delete_policy(self, key: str, district: str = "", *, by: str = "") -> bool:
         """Go back to the default one; False where it was the default already."""
         async with self._lock:
             roll = self._roll(district)
@@ -200,10 +210,10 @@ class Register:
                 return False
             change = Change(self.rolls)
             change.drop_policy(roll, key)
-            await self._change(change)
+            await self._change(change, by)
         return True
 
-    async def delete(self, section: str, item_id: str, district: str = "") -> bool:
+    async def delete(self, section: str, item_id: str, district: str = "", *, by: str = "") -> bool:
         """Take one away; False where there was none, in that district.
 
         What referred to it lets go of it: a device is nobody's, a care worker of no station, a contact without its
@@ -226,10 +236,12 @@ class Register:
             change.drop(roll, section, item_id)
             for item in items:
                 change.put(roll, item)
-            await self._change(change)
+            await self._change(change, by)
         return True
 
-    async def merge(self, content: bytes | DistrictFile, within: str = "") -> Mapping[str, int]:
+    async def merge(
+        self, content: bytes | DistrictFile, within: str = "", *, by: str = ""
+    ) -> Mapping[str, int]:
         """Load a district file, all or nothing; how many of each section it had. Items not in it stay as they are.
 
         `within`: only a file of this district, and one that names none goes there.
@@ -243,18 +255,18 @@ class Register:
                 file, problems = await asyncio.to_thread(district_check.check, raw, known)
             if file is None:
                 raise WrongInput(problems)
-            return await self._put_file(file, within)
+            return await self._put_file(file, within, by)
 
     async def merge_checked(
-        self, file: DistrictFile, seen: int, within: str = ""
+        self, file: DistrictFile, seen: int, within: str = "", *, by: str = ""
     ) -> Mapping[str, int] | None:
         """The same of a file that was checked when `changes` was `seen`; None: changed since, it is to be checked again."""
         async with self._lock:
             if self.changes != seen:
                 return None
-            return await self._put_file(file, within)
+            return await self._put_file(file, within, by)
 
-    async def _put_file(self, file: DistrictFile, within: str) -> Mapping[str, int]:
+    async def _put_file(self, file: DistrictFile, within: str, by: str) -> Mapping[str, int]:
         if within:
             people = [(f"staff[{place}].role", one) for place, one in enumerate(file.staff)]
             if refused := self._new_admins(people):
@@ -278,7 +290,7 @@ class Register:
                 rows.put_roads(code := roll.district.code, file.roads),
                 lambda: self._note(code, file.roads),
             )
-        await self._change(change)
+        await self._change(change, by)
         return {
             **{section: len(getattr(file, section)) for section in rows.SECTIONS},
             "policies": len(file.policies),
@@ -361,16 +373,16 @@ class Register:
     def _note(self, code: str, roads: str) -> None:
         self._roads[code] = roads
 
-    async def _change(self, change: Change) -> None:
+    async def _change(self, change: Change, by: str) -> None:
         """See that every district has a desk, then commit."""
         change.see_to_desks((), self.needed_by)
         try:
-            await self._commit(change)
+            await self._commit(change, by)
         finally:
             self.changes += 1
 
-    async def _commit(self, change: Change) -> None:
-        """Write it all in one transaction, then let it be seen.
+    async def _commit(self, change: Change, by: str | None = None) -> None:
+        """Write it all in one transaction, with its history where it has one (`by`), then let it be seen.
 
         The transaction goes on in its thread even where the asker is gone: memory must follow it, then they may go.
         """
@@ -380,7 +392,14 @@ class Register:
             rows.add_row(new, roll.district.code, item, now_us)
             if count % _ROWS_A_TURN == 0:
                 await asyncio.sleep(0)
-        work = [*change.first_work, *rows.put_rows(new), *change.last_work]
+        told: list[history.HistoryRow] = []
+        if by is not None:
+            self._number += 1
+            for count, row in enumerate(history.told(change, by, now_us, self._number), 1):
+                told.append(row)
+                if count % _ROWS_A_TURN == 0:
+                    await asyncio.sleep(0)
+        work = [*change.first_work, *rows.put_rows(new), *change.last_work, *history.write(told)]
         if not any(do.rows for do in work):
             change.apply([])
             return

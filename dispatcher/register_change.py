@@ -11,10 +11,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from devices.signal import Key
 from dispatcher import register_rows as rows
 from dispatcher.core.district import District, Policy, Station, StationKind
 from dispatcher.core.district_check import ELSEWHERE
-from dispatcher.core.roll import Item, Roll, Rolls
+from dispatcher.core.roll import DEFAULT_POLICIES, Item, Roll, Rolls
 from dispatcher.store import Do, Row
 
 #: The code of the district that is there before any was loaded.
@@ -117,14 +118,19 @@ def lifted(roll: Roll, section: str, item_id: str) -> tuple[list[Item], list[str
 
 
 class Change:
-    """What one change does. `puts`: the last item put under an id counts."""
+    """What one change does. `puts`: the last item put under an id counts.
+
+    `policies` and `settings` have what was before and what is after, for the register's history.
+    """
 
     def __init__(self, rolls: Rolls) -> None:
         self.puts: dict[tuple[str, str], tuple[Roll, Item]] = {}
         self.first_work: list[Do] = []
         self.last_work: list[Do] = []
+        self.drops: list[tuple[Roll, str, str]] = []
+        self.policies: list[tuple[Roll, str, Policy, Policy]] = []
+        self.settings: list[tuple[Roll, District | None, District]] = []
         self._rolls = rolls
-        self._drops: list[tuple[Roll, str, str]] = []
         self._then: list[Callable[[], None]] = []
         self._behind: list[tuple[Roll, Station]] = []
         self._begun: list[Roll] = []
@@ -137,21 +143,24 @@ class Change:
     def drop(self, roll: Roll, section: str, item_id: str) -> None:
         """Take an item away."""
         self.first_work += rows.drop_item(section, item_id)
-        self._drops.append((roll, section, item_id))
+        self.drops.append((roll, section, item_id))
 
     def put_policies(self, roll: Roll, policies: Mapping[str, Policy], now_us: int) -> None:
         """Replace these policies."""
         if policies:
+            self.policies += [(roll, key, roll.policy(Key(key)), after) for key, after in policies.items()]
             self.also(
                 rows.put_policies(roll.district.code, policies, now_us), lambda: _put_policies(roll, policies)
             )
 
     def drop_policy(self, roll: Roll, key: str) -> None:
         """Go back to the default one."""
+        self.policies.append((roll, key, roll.policy(Key(key)), DEFAULT_POLICIES[key]))
         self.also(rows.drop_policies(roll.district.code, [key]), lambda: _drop_policy(roll, key))
 
     def settle(self, roll: Roll, district: District, place: int) -> None:
         """Change a district's own settings."""
+        self.settings.append((roll, roll.district, district))
         self.also(rows.put_district(district, place), lambda: roll.settle(district))
 
     def also(self, work: Iterable[Do], then: Callable[[], None] = lambda: None) -> None:
@@ -165,6 +174,7 @@ class Change:
         # Others tell by the sum of all versions whether anything changed: it must not come out the same.
         roll.version = 1 + sum(other.version for other in self._rolls.by_code.values())
         self._begun.append(roll)
+        self.settings.append((roll, None, district))
         self.also(rows.put_district(district, place), lambda: self._begin(roll))
         before = self._rolls.by_code.get(self._rolls.default_code)
         if before is not None and is_placeholder(before):
@@ -175,10 +185,10 @@ class Change:
         """Give a desk to each district that would have none, and take it back where a named one comes."""
         rolls = {id(roll): roll for roll in (*touched, *self._begun)}
         rolls |= {id(roll): roll for roll, item in self.puts.values() if isinstance(item, Station)}
-        rolls |= {id(roll): roll for roll, section, _id in self._drops if section == "stations"}
+        rolls |= {id(roll): roll for roll, section, _id in self.drops if section == "stations"}
         for roll in rolls.values():
             gone = {
-                item_id for home, section, item_id in self._drops if home is roll and section == "stations"
+                item_id for home, section, item_id in self.drops if home is roll and section == "stations"
             }
             after = {item_id: station for item_id, station in roll.stations.items() if item_id not in gone}
             after |= {
@@ -204,9 +214,19 @@ class Change:
             ):
                 self.put(roll, desk)
 
+    def before(self, section: str, item_id: str, roll: Roll) -> Item | None:
+        """The item as it is now, in its district or in the one it is taken over from; None: it is new."""
+        homes = (roll,) if self._leaving is None else (roll, self._leaving)
+        return next((items[item_id] for home in homes if item_id in (items := getattr(home, section))), None)
+
+    def after(self, section: str, item_id: str, roll: Roll) -> Any:
+        """The item as it will be; None where there is none."""
+        put = self.puts.get((section, item_id))
+        return put[1] if put is not None else getattr(roll, section).get(item_id)
+
     def apply(self, fetched: list[list[list[Row]]]) -> None:
         """Let memory see it. `fetched` is what the transaction gave back."""
-        for roll, section, item_id in self._drops:
+        for roll, section, item_id in self.drops:
             roll.remove(section, item_id)
         for then in self._then:
             then()
@@ -236,6 +256,7 @@ class Change:
                     moved.append((section, item_id))
         policies = dict(before.policies)
         self.put_policies(roll, policies, now_us)
+        self.policies.clear()  # they are as they were, in another district
         self.first_work += rows.drop_policies(before.district.code, policies)
         self.last_work += rows.drop_unused_district(before.district.code)
 

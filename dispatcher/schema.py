@@ -18,7 +18,7 @@ from config.database import Postgres
 from dispatcher.store import StoreUnavailable
 
 #: The revision this program is written for: the newest file in migrations/versions.
-HEAD = "0006"
+HEAD = "0007"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -397,3 +397,26 @@ audit = Table(
 Index("audit_at", audit.c.at_us)
 Index("audit_by", audit.c.by, audit.c.seq)
 Index("audit_id", audit.c.id, audit.c.seq)
+
+# What was changed in the register, field by field, in the same transaction as the change (`register_history`).
+history = Table(
+    "history",
+    metadata,
+    Column("seq", _Counted, primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column(
+        "change", Integer, nullable=False
+    ),  # which change of the process: with the moment, what is one write
+    Column("by", Text, nullable=False),  # empty: the installation itself
+    Column("act", Text, nullable=False),  # added | changed | removed
+    Column("section", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("district", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    Column(
+        "body", Text, nullable=False
+    ),  # JSON: field -> [before, after], null = only that; empty: none, or erased
+)
+Index("history_at", history.c.at_us)
+Index("history_id", history.c.id, history.c.seq)
+Index("history_by", history.c.by, history.c.seq)

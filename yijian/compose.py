@@ -276,10 +276,10 @@ async def load_district(rooms: House, settings: Settings, sink: Sink | None) -> 
         sink.know(demos.exported(rooms.register))
 
 
-async def merge(register: Register, content: bytes) -> Mapping[str, int]:
+async def merge(register: Register, content: bytes, by: str = "") -> Mapping[str, int]:
     """Load a district file, all or nothing; every error a line of the CommandError."""
     try:
-        return await register.merge(content)
+        return await register.merge(content, by=by)
     except WrongInput as error:
         raise CommandError(*[f"{problem.path}: {problem.error}" for problem in error.errors]) from error
 

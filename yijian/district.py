@@ -10,7 +10,7 @@ import msgspec
 
 from config.doors import SystemClock
 from config.settings import Settings
-from dispatcher.console.audit import told
+from dispatcher.console.audit import AT_COMMAND_LINE, told
 from dispatcher.console.endpoint import Act
 from dispatcher.core import district_check
 from dispatcher.core.district import DistrictFile
@@ -55,7 +55,8 @@ async def load(settings: Settings, content: bytes, name: str, *, chinese: bool) 
             async with opened(settings, desk=True) as store:
                 register = Register(store, clock := SystemClock())
                 await register.load()
-                counts = await merge(register, _district_file(content, name, register, chinese=chinese))
+                file = _district_file(content, name, register, chinese=chinese)
+                counts = await merge(register, file, AT_COMMAND_LINE)
                 await told(store, clock, Act.CHANGE, "district")
                 return _counts(counts)
     except (LockedError, TakenError):

@@ -176,7 +176,7 @@ def entry_of(endpoint: Endpoint, ask: Ask, act: Act) -> Entry:
         by=ask.access.by,
         act=act,
         what=what_of(endpoint),
-        id=one or resident or ask.query.get("section", ""),
+        id=one or resident or ask.about or ask.query.get("section", ""),
         district=district,
         area=area,
     )

@@ -43,7 +43,7 @@ def _wanted(ask: Ask) -> Select[Any]:
             query = query.where(table.c.area.in_(sorted(areas)))
     elif "district" in ask.query:
         query = query.where(table.c.district.in_((roll.district.code, "")))
-    if "by" in ask.query and not _shows(ask, ask.query["by"]):
+    if "by" in ask.query and not may_name(ask, ask.query["by"]):
         query = query.where(false())
     if "id" in ask.query and not _is_in_sight(ask, ask.query["id"]):
         query = query.where(false())
@@ -57,7 +57,7 @@ def _wanted(ask: Ask) -> Select[Any]:
     return query.order_by(table.c.seq.desc())
 
 
-def _shows(ask: Ask, by: str) -> bool:
+def may_name(ask: Ask, by: str) -> bool:
     """Whether it is this asker's to know who that is. The district knows of everybody who looked."""
     if ask.access.role in WHOLE or by == ask.access.by:
         return True
@@ -79,7 +79,7 @@ def _is_in_sight(ask: Ask, one: str) -> bool:
     return False
 
 
-def _name(ask: Ask, section: str, one: str) -> str | None:
+def name_of(ask: Ask, section: str, one: str) -> str | None:
     """What the register calls it now, where this asker sees it."""
     if section not in {"residents", "staff", "stations", "devices", "users", "sessions"} or not one:
         return None
@@ -96,12 +96,12 @@ def _item(ask: Ask, row: Iterable[Any]) -> dict[str, Any]:
     return {
         "seq": seq,
         "at": from_us(at_us),
-        "by": by if _shows(ask, by) else None,
-        "by_name": _name(ask, "staff", by),
+        "by": by if may_name(ask, by) else None,
+        "by_name": name_of(ask, "staff", by),
         "act": act,
         "what": what,
         "id": one if one and _is_in_sight(ask, one) else None,
-        "name": _name(ask, what.partition("/")[0], one),
+        "name": name_of(ask, what.partition("/")[0], one),
         "district": district or None,
         "area": area or None,
         "why": why or None,

@@ -94,6 +94,7 @@ class Ask:
     key: str = ""  #: the Idempotency-Key, or a fresh one
     key_given: bool = False
     where: tuple[str, str] | None = None  #: district and area of what was asked for, once known
+    about: str = ""  #: which one was asked for, where the path does not say so
 
     @property
     def now_us(self) -> int:

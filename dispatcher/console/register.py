@@ -194,7 +194,9 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
             raise wrong(kind.id_name, "is not the one in the path")
         if kind.section == "residents" and masks(ask.access):
             members = put_back(members, None if home is None else home.residents[item_id])
-        item, new = await ask.rooms.register.put(kind.section, members, roll.district.code, ask.within)
+        item, new = await ask.rooms.register.put(
+            kind.section, members, roll.district.code, ask.within, by=ask.access.by
+        )
         roll = ask.scope.rolls.roll_of(kind.section, item_id) or roll
         ask.where = (roll.district.code, _area_of(roll, item))
         return Answer(_shown_to(ask, item), 201 if new else 200)
@@ -205,7 +207,9 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
 def _deleting(kind: Kind) -> Callable[[Ask], Any]:
     async def delete(ask: Ask) -> Answer:
         roll, _item = in_sight(ask, kind.section, ask.path[kind.id_name])
-        await ask.rooms.register.delete(kind.section, ask.path[kind.id_name], roll.district.code)
+        await ask.rooms.register.delete(
+            kind.section, ask.path[kind.id_name], roll.district.code, by=ask.access.by
+        )
         return Answer(None, 204)
 
     return delete
@@ -240,14 +244,14 @@ async def _policy_put(ask: Ask) -> Answer:
     members = dict(ask.members)
     if members.pop("key", key) != key:
         raise wrong("key", "is not the one in the path")
-    await ask.rooms.register.put_policy(key, members, roll.district.code)
+    await ask.rooms.register.put_policy(key, members, roll.district.code, by=ask.access.by)
     return Answer(_policy(roll, key))
 
 
 async def _policy_delete(ask: Ask) -> Answer:
     key, roll = _key(ask), ask.roll()
     ask.where = (roll.district.code, "")
-    if not await ask.rooms.register.delete_policy(key, roll.district.code):
+    if not await ask.rooms.register.delete_policy(key, roll.district.code, by=ask.access.by):
         raise not_found("policy: it is the default one")
     return Answer(None, 204)
 

@@ -161,27 +161,29 @@ class Register(Protocol):
         ...
 
     async def put(
-        self, section: str, item: Mapping[str, Any], district: str = "", within: str = ""
+        self, section: str, item: Mapping[str, Any], district: str = "", within: str = "", *, by: str = ""
     ) -> tuple[Item, bool]:
         """Add or replace one; the item, and whether it is new. Raises WrongInput, StoreUnavailable.
 
-        `within`: whoever asks sees this district only, and no error names anything beyond it.
+        `within`: whoever asks sees this district only, and no error names anything beyond it. `by`: who it was, here and below.
         """
         ...
 
-    async def delete(self, section: str, item_id: str, district: str = "") -> bool:
+    async def delete(self, section: str, item_id: str, district: str = "", *, by: str = "") -> bool:
         """Take one away; False where there was none. Raises InUse, WrongInput, StoreUnavailable."""
         ...
 
-    async def put_policy(self, key: str, policy: Mapping[str, Any], district: str = "") -> Policy:
+    async def put_policy(
+        self, key: str, policy: Mapping[str, Any], district: str = "", *, by: str = ""
+    ) -> Policy:
         """Replace a policy. Raises WrongInput, StoreUnavailable."""
         ...
 
-    async def delete_policy(self, key: str, district: str = "") -> bool:
+    async def delete_policy(self, key: str, district: str = "", *, by: str = "") -> bool:
         """Go back to the default one; False where it was the default already."""
         ...
 
-    async def merge(self, content: bytes, within: str = "") -> Mapping[str, int]:
+    async def merge(self, content: bytes, within: str = "", *, by: str = "") -> Mapping[str, int]:
         """Load a district file, all or nothing; how many of each section. Raises WrongInput, StoreUnavailable.
 
         `within`: only a file of this district.
@@ -199,7 +201,7 @@ class Register(Protocol):
         ...
 
     async def merge_checked(
-        self, file: DistrictFile, seen: int, within: str = ""
+        self, file: DistrictFile, seen: int, within: str = "", *, by: str = ""
     ) -> Mapping[str, int] | None:
         """Load a file that was checked when `changes` was `seen`; None: it has been changed since, check again."""
         ...

@@ -104,7 +104,7 @@ class Sheets:
             and not ask.query.get("section")
             and ask.raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"")
         ):
-            return Answer(dict(await ask.rooms.register.merge(ask.raw, ask.within)))
+            return Answer(dict(await ask.rooms.register.merge(ask.raw, ask.within, by=ask.access.by)))
         for _ in range(_TRIES):
             seen = ask.rooms.register.changes
             looked = await self.looked(ask)
@@ -116,7 +116,7 @@ class Sheets:
                     "the register was changed since the preview, or it is another file: look at it again",
                     field="preview",
                 )
-            counted = await ask.rooms.register.merge_checked(looked.file, seen, ask.within)
+            counted = await ask.rooms.register.merge_checked(looked.file, seen, ask.within, by=ask.access.by)
             if counted is not None:
                 return Answer(dict(counted))
         raise again_later("the register is being changed: try again in a moment")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from harness import MORNING, Town, play
 from kept import numbers, save
+from msgspec.structs import replace
 from stories import places
 
 from config.doors import SystemClock
@@ -125,8 +126,18 @@ async def test_nothing_of_them_is_in_the_file_any_more_and_the_journal_is_as_it_
     journal = numbers(path, "SELECT * FROM journal ORDER BY seq")
     calls = numbers(path, "SELECT id, body FROM calls ORDER BY id")
     async with erasing(path) as (erasure, store, register):
+        her = register.rolls.default.residents["r-77"]
+        await register.put("residents", replace(her, notes="", name=her.name + "们"), by="s-77")
         removed = await erasure.erase("residents", "r-77", "admin")
-        assert removed == {"calls": 4, "texts": 8, "places": 4, "inputs": 11, "replies": 1, "devices": 1}
+        assert removed == {
+            "calls": 4,
+            "texts": 8,
+            "places": 4,
+            "inputs": 11,
+            "replies": 1,
+            "devices": 1,
+            "history": 3,
+        }
         # While the server goes on, with its connections open: not in the file, not in its log.
         assert found(path, PLANTED) == []
         assert [line async for line in verify(store)] == []
@@ -155,6 +166,7 @@ async def test_of_the_staff_the_name_goes_and_the_tokens_and_what_they_wrote_sta
             "replies": 0,
             "tokens": 1,
             "devices": 0,
+            "history": 0,
         }
         assert [line async for line in verify(store)] == []
     assert found(path, NURSE) == []
@@ -223,6 +235,7 @@ def test_every_table_was_thought_of() -> None:
         "staff",
         "duty",
         "devices",
+        "history",
         "texts",
         "places",
         "inbox",

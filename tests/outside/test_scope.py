@@ -172,6 +172,8 @@ EXPECTED: dict[str, Probe] = {
     "GET /followups": Probe(),
     "GET /followups/{id}": Probe("residents", seen=(404,)),
     "POST /followups/{id}/done": Probe("residents", seen=(404,), body=lambda _id: {"result": "well"}),
+    # By area and by item: tests/dispatcher/console/test_console_history.py.
+    "GET /history": Probe(),
     "GET /map": Probe(who=EVERYONE),
     # Logging in is for anybody; what a person looks after themselves is for who has logged in, not for a token.
     "POST /login": Probe(who=EVERYONE, seen=(401,), body=lambda _id: stranger()),

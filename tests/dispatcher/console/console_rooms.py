@@ -311,28 +311,30 @@ class WatchedRegister(Register):
         super().__init__(*args, **named)
         self.asked: list[tuple[Any, ...]] = []
 
-    async def put(self, section: str, item: Any, district: str = "", within: str = "") -> Any:
-        done = await super().put(section, item, district, within)
+    async def put(
+        self, section: str, item: Any, district: str = "", within: str = "", *, by: str = ""
+    ) -> Any:
+        done = await super().put(section, item, district, within, by=by)
         self.asked.append(("put", section))
         return done
 
-    async def put_policy(self, key: str, policy: Any, district: str = "") -> Any:
-        done = await super().put_policy(key, policy, district)
+    async def put_policy(self, key: str, policy: Any, district: str = "", *, by: str = "") -> Any:
+        done = await super().put_policy(key, policy, district, by=by)
         self.asked.append(("put_policy", key))
         return done
 
-    async def delete(self, section: str, item_id: str, district: str = "") -> bool:
-        done = await super().delete(section, item_id, district)
+    async def delete(self, section: str, item_id: str, district: str = "", *, by: str = "") -> bool:
+        done = await super().delete(section, item_id, district, by=by)
         self.asked.append(("delete", section, item_id))
         return done
 
-    async def merge(self, content: Any, within: str = "") -> Any:
-        done = await super().merge(content, within)
+    async def merge(self, content: Any, within: str = "", *, by: str = "") -> Any:
+        done = await super().merge(content, within, by=by)
         self.asked.append(("merge",))
         return done
 
-    async def merge_checked(self, file: Any, seen: int, within: str = "") -> Any:
-        done = await super().merge_checked(file, seen, within)
+    async def merge_checked(self, file: Any, seen: int, within: str = "", *, by: str = "") -> Any:
+        done = await super().merge_checked(file, seen, within, by=by)
         self.asked.append(("merge",))
         return done
 
