@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from config import reading
+from config import oidc, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ _FIELDS = {
     "canary.every_seconds": "canary_seconds",
     "canary.ping_url": "canary_ping_url",
     "canary.ping_fail_url": "canary_fail_url",
-}
+} | {f"oidc.{name}": f"oidc_{name}" for name in oidc.OidcClient.__dataclass_fields__}
 
 KEYS: tuple[Key, ...] = (
     Key(
@@ -225,6 +225,76 @@ KEYS: tuple[Key, ...] = (
         reading.web_url,
         "https://watch.example.org/ping/…/fail",
         "An address that is fetched after each one that did not, where the other side has one.",
+    ),
+    Key(
+        "oidc.issuer",
+        "YIJIAN_OIDC_ISSUER",
+        "",
+        oidc.issuer,
+        "https://sso.example.cn/realms/care",
+        "The organisation's login (OpenID Connect), beside the password: the issuer, as the provider writes it itself. "
+        "Its address must be public, or `private_targets` true. Without it there is no such login.",
+    ),
+    Key(
+        "oidc.client_id",
+        "YIJIAN_OIDC_CLIENT_ID",
+        "",
+        reading.token,
+        "yijian",
+        "What the provider calls us. The redirect address to register there: `https://…/login/oidc/back`, beginning as "
+        "`alerts.public_url` does, or without one as browsers find this console.",
+    ),
+    Key(
+        "oidc.client_secret",
+        "YIJIAN_OIDC_CLIENT_SECRET",
+        "",
+        reading.token,
+        "a-long-random-text",
+        "The secret for it. Better in the environment than in a file. Without one: a public client, with PKCE alone.",
+    ),
+    Key("oidc.scopes", "YIJIAN_OIDC_SCOPES", "openid profile", oidc.scopes, "", "What is asked for."),
+    Key(
+        "oidc.claim",
+        "YIJIAN_OIDC_CLAIM",
+        "preferred_username",
+        oidc.claim,
+        "",
+        "Which claim of the ID token is the login, a staff id of the register. People must not be able to change it "
+        "themselves at the provider.",
+    ),
+    Key(
+        "oidc.label_zh",
+        "YIJIAN_OIDC_LABEL_ZH",
+        "统一身份认证登录",
+        oidc.label,
+        "",
+        "What stands on the button, in Chinese.",
+    ),
+    Key("oidc.label_en", "YIJIAN_OIDC_LABEL_EN", "Single sign-on", oidc.label, "", "And in English."),
+    Key(
+        "oidc.prompt",
+        "YIJIAN_OIDC_PROMPT",
+        "login",
+        reading.one_of(oidc.PROMPTS),
+        "",
+        "`login`: the provider asks for a password each time, since PCs are shared; `select_account`: which account; "
+        "`any`: as the provider likes, so that whoever is still logged in there comes in by one click.",
+    ),
+    Key(
+        "oidc.acr",
+        "YIJIAN_OIDC_ACR",
+        "",
+        oidc.words,
+        "gold silver",
+        "How somebody must have logged in there: one of these values of `acr`. Without it: however the provider likes.",
+    ),
+    Key(
+        "oidc.amr",
+        "YIJIAN_OIDC_AMR",
+        "",
+        oidc.words,
+        "mfa",
+        "By which means somebody must have logged in there: all of these in `amr`.",
     ),
     Key(
         "demo.speed",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from config.keys import KEYS, OTHER_ENVIRONMENT, Key
 from config.lines import read_lines
+from config.oidc import OidcClient, gathered
 from config.reading import Address
 from config.sms import SmsProvider, read_sms, variables
 from devices.family import Family, Line
@@ -58,6 +59,7 @@ class Settings:
     canary_fail_url: str | None = field(default=None, repr=False)
     lines: tuple[Line, ...] = field(default=(), repr=False)
     sms: tuple[SmsProvider, ...] = field(default=(), repr=False)
+    oidc: OidcClient | None = None
 
 
 class Wrong(NamedTuple):
@@ -86,6 +88,7 @@ def load(path: Path | None, environ: Mapping[str, str], families: Mapping[str, F
     values: dict[str, Any] = {key.field: _value(key, table, environ, errors) for key in KEYS}
     values["lines"] = read_lines(table.pop("gateway.lines", []), families, report)
     values["public_url"] = values["public_url"] or ""
+    values["oidc"] = gathered(values, [error.key for error in errors], report)
     sms = table.pop("alerts.sms", [])
     values["sms"] = read_sms(sms, environ, report)
     _unknown_names(table, environ, variables(sms), errors)

@@ -50,6 +50,7 @@ from yijian.keeping import Keeper
 from yijian.ports import DownlinkPort, InboxPort
 from yijian.posting import post_office, wording
 from yijian.serving import bound, ready, spare_the_collector, url_of
+from yijian.vouching import provider
 from yijian.watching import Watch, watch
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ async def _serve(
         demo_token=demo_token,
         demo_messages=sink.url if sink is not None else "",
         base_map=base_map(settings),
+        provider=provider(settings, rooms.clock),
+        public_url=settings.public_url,
     )
     proof = proving.Proof(settings, rooms, gateway, me)
     keep_closed_days = DEMO_KEEP_DAYS if demo else settings.keep_closed_days

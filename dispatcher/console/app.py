@@ -47,6 +47,7 @@ from dispatcher.console import (
     register,
     sheets,
     signals,
+    single_sign_on,
     steps,
     stream,
 )
@@ -56,6 +57,7 @@ from dispatcher.console.endpoint import Act, Answer, Ask, Endpoint, Part
 from dispatcher.console.knowing import Knowing
 from dispatcher.console.masking import masks
 from dispatcher.console.metering import REQUESTS, SECONDS
+from dispatcher.console.oidc import Provider
 from dispatcher.console.passwords import Hasher
 from dispatcher.console.problems import Problem, again_later, wrong
 from dispatcher.console.reading import members, read, shaped
@@ -85,6 +87,7 @@ class Options:
     """How this process serves. `demo_token`: handed to a visitor on loopback, so that a demo needs no typing.
 
     `demo_messages`: where the demo's messages can be read, for the page's link. `hasher`: what a look at a password costs.
+    `provider`: who vouches for people beside their password; closed with the application. `public_url`: where we are found.
     """
 
     tokens: Tokens
@@ -95,12 +98,15 @@ class Options:
     stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
     hasher: Hasher = field(default_factory=Hasher)
     base_map: basemap.BaseMap = field(default_factory=basemap.BaseMap)
+    provider: Provider | None = None
+    public_url: str = ""
 
 
 def table(
     streams: stream.Streams | None = None,
     persons: people.People | None = None,
     ground: basemap.BaseMap | None = None,
+    provider: Provider | None = None,
 ) -> tuple[Endpoint, ...]:
     """Every endpoint there is."""
     return (
@@ -121,6 +127,7 @@ def table(
         *(ground or basemap.BaseMap()).endpoints(),
         *erasing.ENDPOINTS,
         *people.endpoints(persons),
+        *single_sign_on.endpoints(provider),
         *authenticator.endpoints(persons),
         *logins.endpoints(persons),
         *audit_search.ENDPOINTS,
@@ -135,7 +142,7 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     log = Audit(rooms.store, rooms.clock)
     streams = stream.Streams(rooms.feed, knowing, options.stream)
     persons = people.People(Users(rooms.store, rooms.clock, rolls), sessions, log, options.hasher, rolls)
-    served = table(streams, persons, options.base_map)
+    served = table(streams, persons, options.base_map, options.provider)
     endpoints = [endpoint for endpoint in served if endpoint.part in options.parts]
     # The bound of the body is each endpoint's own (`read`); aiohttp's must not be in its way.
     app = web.Application(middlewares=[_answered], client_max_size=0)
@@ -148,6 +155,8 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
         document = _encode(openapi.document(endpoints, API, options.version))
         app.add_routes(pages.routes(document, options.demo_token, options.demo_messages))
         app.add_routes(options.base_map.routes())
+        sso = single_sign_on.SingleSignOn(options.provider, persons, rooms, options.public_url)
+        app.add_routes(sso.routes())
     app.on_response_prepare.append(_secured(options.base_map.pictures_from))
 
     async def closing(_app: web.Application) -> None:
@@ -155,6 +164,8 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
 
     async def ended(_app: web.Application) -> None:
         options.hasher.close()
+        if options.provider is not None:
+            await options.provider.close()
 
     app.on_shutdown.append(closing)
     app.on_cleanup.append(ended)

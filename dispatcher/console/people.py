@@ -2,6 +2,7 @@
 
     POST /login {"login","password","totp"?}  ->  cookie yijian_session, {"user":{…}}
     POST /login/pin {"login","pin"}           ->  the same, on a PC where a colleague of the same station is logged in
+    vouched(login)                            ->  the same, by the organisation's provider (single_sign_on.py)
 
 Whoever is unknown, has no login any more, or has a wrong password gets the same words after the same time. Waiting after
 failures is in `limits.py`; nobody is ever locked out.
@@ -111,6 +112,18 @@ class People:
         self._pins_wrong.pop(user.id, None)
         left = written(self._entry(ask, ask.access.staff, Act.LOGOUT, "sessions/pin"))
         return await self._begun(ask, user, "pin", self.sessions.leaving(ask.access.session), left)
+
+    async def vouched(self, ask: Ask, login: str, earlier: str, whose: str) -> Answer:
+        """By the word of the organisation's provider. `earlier`: that browser's session until now, and whose.
+
+        Raises Problem 401 where that login is none, or may not be used: nobody is added by it.
+        """
+        user = await self.users.find(login)
+        if user is None or self._person(user) is None:
+            raise self._refused(ask, user)
+        if earlier:  # its cookie is written over: nobody could use it any more
+            await self.sessions.end(earlier, whose)
+        return await self._begun(ask, user, "oidc")
 
     async def _begun(self, ask: Ask, user: User, how: str, *more: Do) -> Answer:
         told = written(self._entry(ask, user.id, Act.LOGIN, f"sessions/{how}"))

@@ -177,6 +177,7 @@ EXPECTED: dict[str, Probe] = {
     "GET /map": Probe(who=EVERYONE),
     # Logging in is for anybody; what a person looks after themselves is for who has logged in, not for a token.
     "POST /login": Probe(who=EVERYONE, seen=(401,), body=lambda _id: stranger()),
+    "GET /login/ways": Probe(who=EVERYONE),
     "POST /login/pin": Probe(who=NOBODY, body=lambda _id: {"login": "who-c1-zz", "pin": "4711"}),
     "GET /login/pin": Probe(who=NOBODY),
     "POST /logout": Probe(who=NOBODY, body=lambda _id: {}),
