@@ -27,7 +27,8 @@ TEST_LINES_MAX = 1000
 DECISION_LINES_MAX = 40
 ROOM_README_LINES_MAX = 150
 #: What somebody's own machine is called, and nobody else's.
-MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|work|Users|opt)/\w")
+#: /opt/yijian is where the handbook and the units have it installed.
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|work|Users|opt(?!/yijian))/\w")
 TODO = re.compile(r"\bTODO\b(?!\(\w+\))")
 MADE = {"__pycache__", "node_modules", "dist", "build", "data", "versions"}
 

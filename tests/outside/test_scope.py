@@ -238,7 +238,6 @@ PLAIN = {
     "id",
     "unmask",
     "due",
-    "search",
     "format",
     "section",
 }
@@ -373,6 +372,11 @@ class Walk:
                     self.expect(operation, "?district", reply, 403)
                 if replies[0].body != replies[1].body:
                     self.note(operation, "?district", f"{replies[0].body} unlike {replies[1].body}")
+            elif name == "search":
+                for thing in self.realm.of(operation.rsplit("/", 1)[1]):
+                    for word in (thing.id, *thing.marks):
+                        reply = await ask(self.desk, operation, "", search=word)
+                        self.search(operation, f"?search={word}", said(reply), calls=probe.calls, sent=word)
             elif name not in PLAIN and name != "district":
                 self.note(
                     operation, f"?{name}", "is a parameter the walk does not know: add it to FILTERS or PLAIN"
