@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import cast
 
 from config.settings import Settings
-from dispatcher.console.basemap import BaseMap, Datum
+from dispatcher.console.basemap import Datum, Ground
 from dispatcher.register import Register
 from yijian import demo
 
 
-def base_map(settings: Settings) -> BaseMap:
+def base_map(settings: Settings) -> Ground:
     """The settings' one."""
-    return BaseMap(
+    return Ground(
         file=settings.map_file,
         tiles=settings.map_tiles or "",
         datum=cast("Datum", settings.map_datum),

@@ -97,7 +97,7 @@ class Options:
     version: str = "0.1.0"
     stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
     hasher: Hasher = field(default_factory=Hasher)
-    base_map: basemap.BaseMap = field(default_factory=basemap.BaseMap)
+    base_map: basemap.Ground = field(default_factory=basemap.Ground)
     provider: Provider | None = None
     public_url: str = ""
 
@@ -105,7 +105,7 @@ class Options:
 def table(
     streams: stream.Streams | None = None,
     persons: people.People | None = None,
-    ground: basemap.BaseMap | None = None,
+    ground: basemap.Ground | None = None,
     provider: Provider | None = None,
 ) -> tuple[Endpoint, ...]:
     """Every endpoint there is."""
@@ -124,7 +124,7 @@ def table(
         *history.ENDPOINTS,
         *coverage.ENDPOINTS,
         *canary.ENDPOINTS,
-        *(ground or basemap.BaseMap()).endpoints(),
+        *(ground or basemap.Ground()).endpoints(),
         *erasing.ENDPOINTS,
         *people.endpoints(persons),
         *single_sign_on.endpoints(provider),

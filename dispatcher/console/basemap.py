@@ -1,8 +1,8 @@
 """What the console's maps stand on: a file of the district, tiles by URL, or nothing but the register.
 
-    BaseMap(file=Path("weidu.pmtiles"))       one file with all tiles, read by ranges from `/map/district.pmtiles`
-    BaseMap(file=Path("weidu.geojson"))       boundaries and roads, from `/map/district.geojson`
-    BaseMap(tiles="https://t.example.cn/{z}/{x}/{y}.png", datum="gcj02")
+    Ground(file=Path("weidu.pmtiles"))       one file with all tiles, read by ranges from `/map/district.pmtiles`
+    Ground(file=Path("weidu.geojson"))       boundaries and roads, from `/map/district.geojson`
+    Ground(tiles="https://t.example.cn/{z}/{x}/{y}.png", datum="gcj02")
 
 The file is given to everybody who can reach the page, without a login: a base map shows ground, never people.
 """
@@ -35,7 +35,7 @@ class MapView(Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaseMap:
+class Ground:
     """Which one this installation has. A file goes before tiles: it is there without the internet."""
 
     file: Path | None = None

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, time
-from enum import StrEnum
 from typing import Any, NamedTuple
-
-from msgspec import Struct
 
 from config.doors import from_us, to_us
 from dispatcher.console.access import AREA, STAFFED, WHOLE, Access, Scope
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
+from dispatcher.console.handover_shapes import HandoverView, Wanted
 from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.rooms import CallFilter
 from dispatcher.console.shapes import GiveBody, TakeBody, listed
@@ -37,46 +35,6 @@ ROWS_MAX = 100
 #: The notes of so many calls, the latest of each.
 NOTED_MAX, NOTES_MAX = 40, 3
 _DAY_US = 86_400_000_000
-
-
-class Wanted(StrEnum):
-    """What a list is asked for."""
-
-    ALL = "all"
-    WAITING = "waiting"
-    LATE = "late"
-    TAKEN = "taken"
-
-
-class Signed(Struct, frozen=True):
-    """Who, and when. `sound`: whether the next call is heard where it was taken."""
-
-    by: str
-    name: str | None
-    at: datetime
-    sound: bool | None = None
-
-
-class HandoverView(Struct, frozen=True, kw_only=True):
-    """A hand-over, or what would be on one now (`id` null). `late`: nobody has taken it in time."""
-
-    id: str | None
-    district: str
-    area: str | None
-    station: str | None
-    station_name: str | None
-    at: datetime
-    since: datetime
-    given: Signed | None
-    taken: Signed | None
-    late: bool
-    replaced: bool
-    note: str | None
-    counts: dict[str, int]
-    calls: list[dict[str, Any]]
-    closed: list[dict[str, Any]]
-    faults: list[dict[str, Any]]
-    followups: list[dict[str, Any]]
 
 
 class Place(NamedTuple):
@@ -250,16 +208,16 @@ async def _view(ask: Ask, place: Place, body: Mapping[str, Any], one: Handover |
         shown["notes"] = await _notes(ask, roll, row["id"]) if number < NOTED_MAX and shown["seen"] else []
         calls.append(shown)
     at_us = ask.now_us if one is None else one.at_us
-    given = None if one is None else _signed(roll, one.by, one.at_us)
+    given = None if one is None else _signed(ask, roll, one.by, one.at_us)
     taken = None
     if one is not None and one.taken_by is not None and one.taken_us is not None:
-        taken = _signed(roll, one.taken_by, one.taken_us) | {"sound": one.sound}
+        taken = _signed(ask, roll, one.taken_by, one.taken_us) | {"sound": one.sound}
     return {
         "id": None if one is None else one.id,
         "district": roll.district.code,
         "area": place.area or None,
         "station": place.station or None,
-        "station_name": _station_name(roll, place.station),
+        "station_name": _station_name(ask, roll, place.station),
         "at": when(at_us),
         "since": when(body["since_us"]),
         "given": given,
@@ -270,7 +228,7 @@ async def _view(ask: Ask, place: Place, body: Mapping[str, Any], one: Handover |
         "counts": body["counts"],
         "calls": calls,
         "closed": [await _named(ask, roll, row) for row in body["closed"]],
-        "faults": [_moments(roll, row) for row in body["faults"]],
+        "faults": [_moments(ask, roll, row) for row in body["faults"]],
         "followups": [await _named(ask, roll, row) for row in body["followups"]],
     }
 
@@ -283,19 +241,19 @@ async def _named(ask: Ask, roll: Roll, row: Mapping[str, Any]) -> dict[str, Any]
     who = (
         None if resident is None else {"id": resident.id, "name": resident.name, "address": resident.address}
     )
-    return {**_moments(roll, row), "resident": who, "seen": seen}
+    return {**_moments(ask, roll, row), "resident": who, "seen": seen}
 
 
-def _moments(roll: Roll, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Moments as text, stations and people by name."""
+def _moments(ask: Ask, roll: Roll, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Moments as text, stations and people by name, where they are in sight."""
     plain = {name: value for name, value in row.items() if not name.endswith("_us")}
     for name, as_text in (("at_us", "at"), ("due_us", "due")):
         if name in row:
             plain[as_text] = None if row[name] is None else when(row[name])
     if "station" in row:
-        plain["station_name"] = _station_name(roll, row["station"] or "")
+        plain["station_name"] = _station_name(ask, roll, row["station"] or "")
     if "by" in row:
-        plain["name"] = _name(roll, row["by"] or "")
+        plain["name"] = _name(ask, roll, row["by"] or "")
     return plain
 
 
@@ -303,23 +261,23 @@ async def _notes(ask: Ask, roll: Roll, call_id: str) -> list[dict[str, Any]]:
     facts = await ask.rooms.board.history(call_id)
     noted = [fact for fact in facts if fact["fact"] == "call.noted" and fact.get("note")]
     return [
-        {"by": fact["by"], "name": _name(roll, fact["by"]), "at": fact["at"], "note": fact["note"]}
+        {"by": fact["by"], "name": _name(ask, roll, fact["by"]), "at": fact["at"], "note": fact["note"]}
         for fact in noted[-NOTES_MAX:]
     ]
 
 
-def _name(roll: Roll, by: str) -> str | None:
+def _name(ask: Ask, roll: Roll, by: str) -> str | None:
     person = roll.staff.get(by)
-    return person.name or None if person is not None else None
+    return person.name or None if person is not None and ask.scope.sees_item(roll, person) else None
 
 
-def _station_name(roll: Roll, station_id: str) -> str | None:
+def _station_name(ask: Ask, roll: Roll, station_id: str) -> str | None:
     station = roll.stations.get(station_id)
-    return station.name or None if station is not None else None
+    return station.name or None if station is not None and ask.scope.sees_station(roll, station_id) else None
 
 
-def _signed(roll: Roll, by: str, at_us: int) -> dict[str, Any]:
-    return {"by": by, "name": _name(roll, by), "at": when(at_us), "sound": None}
+def _signed(ask: Ask, roll: Roll, by: str, at_us: int) -> dict[str, Any]:
+    return {"by": by, "name": _name(ask, roll, by), "at": when(at_us), "sound": None}
 
 
 # ── the endpoints ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -355,14 +313,14 @@ def _line(ask: Ask, roll: Roll, one: Handover) -> dict[str, Any]:
     """A hand-over in a list: without what was open."""
     taken = None
     if one.taken_by is not None and one.taken_us is not None:
-        taken = _signed(roll, one.taken_by, one.taken_us) | {"sound": one.sound}
+        taken = _signed(ask, roll, one.taken_by, one.taken_us) | {"sound": one.sound}
     return {
         "id": one.id,
         "area": one.area or None,
         "station": one.station or None,
-        "station_name": _station_name(roll, one.station),
+        "station_name": _station_name(ask, roll, one.station),
         "at": when(one.at_us),
-        "given": _signed(roll, one.by, one.at_us),
+        "given": _signed(ask, roll, one.by, one.at_us),
         "taken": taken,
         "late": one.late(ask.now_us),
         "replaced": one.replaced,

@@ -43,7 +43,7 @@ def files() -> tuple[Path, ...]:
                 hidden = path.name.startswith(".") and path.name != ".ci"
                 if not hidden and path.name not in MADE and not path.name.endswith(".egg-info"):
                     yield from walk(path)
-            elif path.suffix not in {".png", ".lock", ".pyc", ".woff2"}:
+            elif path.suffix not in {".png", ".lock", ".pyc", ".woff2"} and path.name != ".git":
                 yield path
 
     return tuple(walk(ROOT))

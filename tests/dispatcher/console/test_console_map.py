@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp.test_utils import TestClient, TestServer
 
 from dispatcher.console.app import Options, make_app
-from dispatcher.console.basemap import BaseMap
+from dispatcher.console.basemap import Ground
 
 WHO = {"Authorization": "Bearer secret-station"}
 
@@ -34,7 +34,7 @@ async def pictures(client):
 
 
 async def test_without_any_the_district_is_drawn_from_the_register(world, tokens):
-    async with console(world, tokens, BaseMap()) as client:
+    async with console(world, tokens, Ground()) as client:
         assert await told(client) == {
             "tiles": None,
             "pmtiles": None,
@@ -51,7 +51,7 @@ async def test_one_file_with_all_tiles_is_read_by_ranges(world, tokens, tmp_path
     file = tmp_path / "weidu.PMTILES"
     file.write_bytes(b"PMTiles\x03" + bytes(range(256)) * 40)
     async with console(
-        world, tokens, BaseMap(file=file, datum="gcj02", tiles="https://t.example/{z}")
+        world, tokens, Ground(file=file, datum="gcj02", tiles="https://t.example/{z}")
     ) as client:
         answer = await told(client)
         assert (answer["pmtiles"], answer["geojson"], answer["tiles"]) == (
@@ -80,7 +80,7 @@ async def test_one_file_with_all_tiles_is_read_by_ranges(world, tokens, tmp_path
 async def test_boundaries_are_wgs84_whatever_the_tiles_would_be(world, tokens, tmp_path):
     file = tmp_path / "weidu.geojson"
     file.write_text(json.dumps({"type": "FeatureCollection", "features": []}))
-    async with console(world, tokens, BaseMap(file=file, datum="gcj02", attribution="© 魏都")) as client:
+    async with console(world, tokens, Ground(file=file, datum="gcj02", attribution="© 魏都")) as client:
         answer = await told(client)
         assert (answer["geojson"], answer["datum"]) == ("/map/district.geojson", "wgs84")
         assert answer["attribution"] == "© 魏都"
@@ -91,12 +91,12 @@ async def test_boundaries_are_wgs84_whatever_the_tiles_would_be(world, tokens, t
 
 async def test_pages_may_load_tiles_from_the_one_host_that_is_named(world, tokens):
     tiles = "https://tiles.example.cn:8443/{z}/{x}/{y}.png"
-    async with console(world, tokens, BaseMap(tiles=tiles, datum="gcj02")) as client:
+    async with console(world, tokens, Ground(tiles=tiles, datum="gcj02")) as client:
         answer = await told(client)
         assert (answer["tiles"], answer["datum"]) == (tiles, "gcj02")
         assert await pictures(client) == ["'self'", "data:", "https://tiles.example.cn:8443"]
 
 
 async def test_a_stranger_learns_nothing_of_it(world, tokens):
-    async with console(world, tokens, BaseMap()) as client, client.get("/api/v1/map") as response:
+    async with console(world, tokens, Ground()) as client, client.get("/api/v1/map") as response:
         assert response.status == 401
