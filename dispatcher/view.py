@@ -46,6 +46,12 @@ def _staff_name(by: str, roll: Roll | None) -> str | None:
     return person.name or None if person is not None else None
 
 
+def _station_name(station_id: str, roll: Roll | None) -> str | None:
+    """A station's name is not about a person: whoever sees the call may read who was asked and who comes."""
+    station = roll.stations.get(station_id) if roll is not None else None
+    return station.name or None if station is not None else None
+
+
 def _resident(resident: Resident | None, call: Call) -> dict[str, Any] | None:
     if resident is None:
         return None if call.resident is None else {"id": call.resident}
@@ -98,10 +104,18 @@ def view_call(call: Call, roll: Roll | None, place: Place | None, texts: Mapping
                 "distance_m": offer.distance_m,
                 "reason": offer.reason,
                 "state": offer.state,
+                "station_name": None if offer.person else _station_name(offer.to, roll),
             }
             for offer in call.offers
         ],
-        "passed_over": [{"station": over.station, "reason": over.reason} for over in call.passed_over],
+        "passed_over": [
+            {
+                "station": over.station,
+                "reason": over.reason,
+                "station_name": _station_name(over.station, roll),
+            }
+            for over in call.passed_over
+        ],
         "seen_by": list(call.seen_by),
         "spoke": None
         if call.spoke is None
@@ -113,6 +127,7 @@ def view_call(call: Call, roll: Roll | None, place: Place | None, texts: Mapping
             "station": call.accepted.station,
             "at": when(call.accepted.at_us),
             "name": _staff_name(call.accepted.by, roll),
+            "station_name": _station_name(call.accepted.station, roll),
         },
         "en_route": None
         if call.en_route is None

@@ -172,6 +172,7 @@ class Dispatch(Struct, frozen=True):
     state: OfferState
     station: str | None = None
     person: str | None = None
+    station_name: str | None = None
 
 
 class PassedOverView(Struct, frozen=True):
@@ -179,6 +180,7 @@ class PassedOverView(Struct, frozen=True):
 
     station: str
     reason: str
+    station_name: str | None = None
 
 
 class AcceptedView(Struct, frozen=True):
@@ -188,6 +190,7 @@ class AcceptedView(Struct, frozen=True):
     station: str
     at: datetime
     name: str | None = None
+    station_name: str | None = None
 
 
 class DoneView(Struct, frozen=True):

@@ -163,6 +163,29 @@ class Realm:
         }
 
 
+def without_names_of_calls(told: Any) -> Any:
+    """The answer or event without what whoever sees a call may read of stations elsewhere: in `accepted`, `dispatches` and
+    `passed_over` of a call the `station_name`, where it is the name of the station beside it. In any other place it stays.
+    """
+    if isinstance(told, list):
+        return [without_names_of_calls(one) for one in told]
+    if not isinstance(told, dict):
+        return told
+    made = {name: without_names_of_calls(value) for name, value in told.items()}
+    if "state" in told:  # a call, or who was first, told to whoever came too late
+        if isinstance(told.get("accepted"), dict):
+            made["accepted"] = _unnamed(made["accepted"])
+        for name in ("dispatches", "passed_over"):
+            if isinstance(told.get(name), list):
+                made[name] = [_unnamed(one) for one in made[name]]
+    return made
+
+
+def _unnamed(one: dict[str, Any]) -> dict[str, Any]:
+    own = one.get("station_name") == f"~{one.get('station')}~"
+    return {name: value for name, value in one.items() if not (own and name == "station_name")}
+
+
 def _lat(where: str, name: str = "") -> float:
     """A latitude of its own for each home, the places kilometres from each other, written like no other number."""
     place = 31.111117 + 0.05 * (*AREAS, "none", "a").index(where)

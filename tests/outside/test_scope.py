@@ -33,6 +33,7 @@ from outside.realm import (
     Realm,
     Thing,
     build,
+    without_names_of_calls,
 )
 
 NOTHING = "nothing-there"
@@ -261,8 +262,20 @@ async def ask(desk: Desk, operation: str, one: str, body: Any = None, **params: 
 
 
 def said(reply: Reply) -> str:
-    """Everything that an answer tells, its headers too."""
-    return json.dumps([reply.body, dict(reply.headers)], ensure_ascii=False)
+    """Everything that an answer tells, its headers too; but not which stations a call in sight names."""
+    return json.dumps([without_names_of_calls(reply.body), dict(reply.headers)], ensure_ascii=False)
+
+
+def said_by_stream(told: str) -> str:
+    """The same of a stream: each line of data read, and written again."""
+    lines = []
+    for line in told.splitlines():
+        name, colon, data = line.partition(": ")
+        if name == "data" and colon:
+            lines.append(json.dumps(without_names_of_calls(json.loads(data)), ensure_ascii=False))
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def like_nothing(reply: Reply, one: str) -> tuple[int, Any]:
@@ -427,7 +440,7 @@ async def heard(desk: Desk, quiet: float = 0.4, **params: str) -> tuple[int, str
                 told += await asyncio.wait_for(answer.content.readany(), quiet)
             except TimeoutError:
                 break
-        return answer.status, told.decode()
+        return answer.status, said_by_stream(told.decode())
 
 
 @pytest.mark.parametrize("who", SIGHT)
@@ -560,6 +573,38 @@ async def test_a_duplicate_names_no_call_that_is_out_of_sight(realm: Realm, desk
         answers.append(like_nothing(reply, of))
     assert answers[0][0] == 400
     assert all(answer == answers[0] for answer in answers), answers
+
+
+async def test_a_call_in_sight_names_its_stations_and_tells_nothing_else_of_them(
+    realm: Realm, desks: dict[str, Desk]
+) -> None:
+    """A neighbour has it: their register does not show that station, the call says what it is called."""
+    assert (await desks["station"].ask("GET", "/stations/st-c3-zz")).status == 404
+    held = await desks["station"].get(f"/calls/{realm.call('held')}")
+    asked = [one for one in (*held["dispatches"], *held["passed_over"]) if one.get("station") == "st-c3-zz"]
+    assert {one["station_name"] for one in asked} == {"~st-c3-zz~"}
+    first = await desks["station"].step(realm.call("lost"), "accept")
+    assert (first.status, first.body["accepted"]["station_name"]) == (409, "~st-c3-zz~")
+    assert "~st-c3-zz~1" not in json.dumps([held, first.body]), "its telephone"
+
+
+def test_only_a_call_may_name_a_station_of_elsewhere() -> None:
+    """What the walk lets pass, and what it does not."""
+    call = {
+        "state": "accepted",
+        "accepted": {"station": "st-c3-zz", "station_name": "~st-c3-zz~"},
+        "dispatches": [{"station": "st-c3-zz", "station_name": "~st-c3-zz~"}],
+        "passed_over": [{"station": "st-c3-zz", "station_name": "~st-c3-zz~"}],
+    }
+    assert "~" not in json.dumps(without_names_of_calls({"items": [call]}))
+    for other in (
+        {"station": "st-c3-zz", "station_name": "~st-c3-zz~"},
+        {"accepted": {"station": "st-c3-zz", "station_name": "~st-c3-zz~"}},
+        {"state": "on", "closed": {"station": "st-c3-zz", "station_name": "~st-c3-zz~"}},
+        {**call, "accepted": {"station": "st-c3-zz", "station_name": "~st-b-zz~"}},
+        {**call, "accepted": {"station": "st-c3-zz", "station_name": "~st-c3-zz~", "phone": "~st-c3-zz~1"}},
+    ):
+        assert "~" in json.dumps(without_names_of_calls(other)), other
 
 
 @pytest.mark.parametrize("who", ["station", "station 3", "volunteer", "community"])

@@ -18,7 +18,7 @@ from console_rooms import (
     over,
 )
 
-from dispatcher.core.call import OfferState, State
+from dispatcher.core.call import OfferState, PassedOver, State
 from dispatcher.core.district import District, Station, StationKind
 from dispatcher.core.roll import Roll
 
@@ -216,3 +216,21 @@ async def test_areas_are_asked_of_the_board(api, world):
         False,
         None,
     )
+
+
+async def test_a_call_names_the_stations_that_are_part_of_it_for_whoever_sees_it(api, world):
+    """A station of another street, which the register does not show to this one."""
+    world.board.put(
+        call(
+            "c-1",
+            state=State.ACCEPTED,
+            offers=(offered("st-1"), offered("st-3", OfferState.ACCEPTED)),
+            accepted=held("st-3"),
+            passed_over=(PassedOver(station="st-2", reason="full"),),
+        )
+    )
+    assert (await api("GET", "/stations/st-3", who="station"))[0] == 404
+    _, one = await api("GET", "/calls/c-1", who="station")
+    assert one["accepted"]["station_name"] == "站st-3"
+    assert [offer["station_name"] for offer in one["dispatches"]] == ["站st-1", "站st-3"]
+    assert [over["station_name"] for over in one["passed_over"]] == ["站st-2"]

@@ -10,8 +10,9 @@ const DAY = Date.parse("2026-11-25T00:00:00+08:00");
 const minuteOfDay = (at: number): number => Math.floor((((at + 8 * 3_600_000) % 86_400_000) + 86_400_000) % 86_400_000 / 60_000);
 const at = (seconds: number): string => new Date(DAY + seconds * 1000).toISOString();
 const call = (id: string, opened: number, accepted: number | null, more: Partial<Call> = {}): Call => ({
-  id, key: "emergency", test: false, opened_at: at(opened), accepted: accepted === null ? null : { by: "s", station: "st", at: at(accepted) }, on_scene: null, closed: null, ...more,
-}) as Call;
+  id, key: "emergency", test: false, opened_at: at(opened), accepted: accepted === null ? null : { by: "s", station: "st", at: at(accepted) }, on_scene: null, closed: null,
+  dispatches: [], passed_over: [], ...more,
+}) as unknown as Call;
 
 function day(): Today {
   const today = new Today(minuteOfDay);
@@ -97,8 +98,8 @@ describe("what a wall may say of somebody", () => {
   });
 
   it("tells which station, never which person", () => {
-    const event = { seq: 1, at: "", fact: "call.accepted", district: "d", cause: { kind: "command", device: null, id: "", by: "s-1" }, call: "c", device: null, by: "s-1", station: "st-1", note: "王瑞兰", state: { accepted: { by: "s-1", station: "st-1", at: "", name: "张三" } } } as unknown as StreamEvent;
-    expect(told(event)).toEqual({ word: "accepted", station: "st-1", code: "" });
+    const event = { seq: 1, at: "", fact: "call.accepted", district: "d", cause: { kind: "command", device: null, id: "", by: "s-1" }, call: "c", device: null, by: "s-1", station: "st-1", note: "王瑞兰", state: { accepted: { by: "s-1", station: "st-1", at: "", name: "张三" }, dispatches: [], passed_over: [] } } as unknown as StreamEvent;
+    expect(told(event)).toEqual({ word: "accepted", station: "st-1", name: null, code: "" });
     expect(told({ ...event, fact: "call.noted" })).toBeNull();
     expect(told({ ...event, fact: "alert.sent" })).toBeNull();
     expect(told({ ...event, fact: "call.closed", outcome: "test" })).toBeNull();

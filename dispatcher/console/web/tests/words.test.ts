@@ -7,6 +7,7 @@ import { ACTIONS } from "../src/api/steps";
 import { register } from "../src/live/register";
 import { messages, say, setTongue, word } from "../src/words";
 import { factWords } from "../src/words/facts";
+import { holderName } from "../src/words/names";
 import { spanText, timeOf } from "../src/words/times";
 import { at, call } from "./made";
 
@@ -103,6 +104,18 @@ describe("every fact of the journal", () => {
     setTongue("zh-CN");
     const words = factWords({ seq: 1, at: at(60), fact: "call.en_route", district: "411002", cause: { kind: "command", device: null, id: "x", by: "s-1" }, call: "c-1", device: null, by: "s-1", note: "堵车", happened_at: at(5) }, null);
     expect(words).toEqual({ text: "任超 出发", more: "堵车 · 实际时间 03:16:20", main: true });
+  });
+
+  it("names a station that is not in our register as the call does, and by its id where it is gone", () => {
+    setTongue("zh-CN");
+    const ours = call("c-1", 3, {
+      accepted: { by: "s-7", station: "st-77", at: at(9), station_name: "邻街托老站" },
+      passed_over: [{ station: "st-78", reason: "full", station_name: "城北日间照料" }, { station: "st-79", reason: "closed", station_name: null }],
+    });
+    expect(holderName(ours)).toBe("邻街托老站");
+    const told = (station: string): string => factWords({ seq: 1, at: at(0), fact: "call.declined", district: "411002", cause: { kind: "command", device: null, id: "x", by: "s-1" }, call: "c-1", device: null, station }, ours).text;
+    expect(told("st-78")).toContain("城北日间照料");
+    expect(told("st-79")).toContain("st-79");
   });
 
   it("that is new to us is shown by its name, not hidden", () => {

@@ -56,11 +56,13 @@ export interface Dispatch {
   distance_m: number | null;
   reason: string;
   state: OfferState;
+  station_name?: string | null;
 }
 
 export interface PassedOver {
   station: string;
   reason: string;
+  station_name?: string | null;
 }
 
 export interface Done {
@@ -83,6 +85,7 @@ export interface Holder {
   station: string;
   at: Moment;
   name?: string | null;
+  station_name?: string | null;
 }
 
 export interface Call {

@@ -94,7 +94,8 @@ export function whyNot(problem: Problem, name: Step): string {
       const holder = problem.accepted ?? null;
       if (name === "accept" && holder !== null) {
         const person = holder.name ?? "";
-        const who = person === "" ? stationName(holder.station) : `${stationName(holder.station)} · ${person}`;
+        const station = stationName(holder.station, holder.station_name);
+        const who = person === "" ? station : `${station} · ${person}`;
         return say("act.first", { who, t: clockText((clock.now() - Date.parse(holder.at)) / 1000) });
       }
       return say("act.refused", { state: word("state", problem.state), why: problem.detail });

@@ -33,19 +33,19 @@ export function homeOf(call: Call): Location | null {
 export function offersOf(call: Call, stations: ReadonlyMap<string, Station>): Offer[] {
   const holder = call.accepted?.station ?? "";
   const asked: Dispatch[] = call.dispatches.filter((one) => one.station !== undefined && one.station !== "");
-  const offers = asked.map((one) => offer(one.station ?? "", one, stations, holder));
+  const offers = asked.map((one) => offer(one.station ?? "", one.station_name, one, stations, holder));
   // Accepted without having been asked.
-  if (holder !== "" && !offers.some((one) => one.station === holder)) offers.push(offer(holder, null, stations, holder));
+  if (holder !== "" && !offers.some((one) => one.station === holder)) offers.push(offer(holder, call.accepted?.station_name, null, stations, holder));
   offers.sort((a, b) => Number(b.holds) - Number(a.holds) || (a.seconds ?? Infinity) - (b.seconds ?? Infinity) || (a.station < b.station ? -1 : 1));
   return offers.map((one, place) => ({ ...one, number: place + 1 }));
 }
 
-function offer(id: string, one: Dispatch | null, stations: ReadonlyMap<string, Station>, holder: string): Offer {
+function offer(id: string, named: string | null | undefined, one: Dispatch | null, stations: ReadonlyMap<string, Station>, holder: string): Offer {
   const station = stations.get(id);
   return {
     number: 0,
     station: id,
-    name: station?.name ?? id,
+    name: station?.name ?? named ?? id,
     at: station?.location ?? null,
     state: id === holder ? "accepted" : (one?.state ?? "accepted"),
     seconds: one?.travel_seconds ?? null,

@@ -1,6 +1,7 @@
 /** The facts a wall tells, each a sentence of `wall.fact`: which station, never which person. Null: not for a wall. */
 
 import type { Call, StreamEvent } from "../api/shapes";
+import { nameIn } from "../words/names";
 
 const TOLD: Record<string, string> = {
   "call.joined": "joined",
@@ -27,6 +28,8 @@ export interface Told {
   /** Below `wall.fact`. */
   word: string;
   station: string;
+  /** The station's name as the call tells it: a street's wall shows calls that a neighbour took. */
+  name: string | null;
   /** Further codes of the fact: its key, its outcome, its fault. */
   code: string;
 }
@@ -44,8 +47,9 @@ export function recent(calls: readonly Call[], most: number): Said[] {
   for (const call of calls) {
     if (call.test) continue;
     const station = call.accepted?.station ?? "";
+    const name = nameIn(call, station);
     const add = (word: string, at: string | undefined, code = ""): void => {
-      if (at !== undefined) all.push({ id: `${call.id}/${word}`, word, station, code, at, area: call.area });
+      if (at !== undefined) all.push({ id: `${call.id}/${word}`, word, station, name, code, at, area: call.area });
     };
     add("opened", call.opened_at, call.key);
     add("accepted", call.accepted?.at);
@@ -64,11 +68,11 @@ const text = (event: StreamEvent, name: string): string => {
 export function told(event: StreamEvent): Told | null {
   const call = event.state ?? null;
   const station = text(event, "station") === "" ? (call?.accepted?.station ?? "") : text(event, "station");
-  if (event.fact === "call.opened") return { word: "opened", station: "", code: call?.test === true ? "test" : (call?.key ?? "emergency") };
-  if (event.fact === "call.escalated") return { word: "escalated", station: "", code: "" };
+  if (event.fact === "call.opened") return { word: "opened", station: "", name: null, code: call?.test === true ? "test" : (call?.key ?? "emergency") };
+  if (event.fact === "call.escalated") return { word: "escalated", station: "", name: null, code: "" };
   const word = TOLD[event.fact];
   if (word === undefined) return null;
   // A test closes itself: "passed" has said it.
   if (word === "closed" && text(event, "outcome") === "test") return null;
-  return { word, station, code: text(event, "outcome") || text(event, "fault") };
+  return { word, station, name: nameIn(call, station), code: text(event, "outcome") || text(event, "fault") };
 }

@@ -2,7 +2,7 @@
 
 import type { Call, Fact } from "../api/shapes";
 import { say, word } from "./index";
-import { personName, reasonText, stationName, whoDid } from "./names";
+import { nameIn, personName, reasonText, stationName, whoDid } from "./names";
 import { timeOf } from "./times";
 
 /** `main`: what a person looks for first; the others are there when the whole ledger is opened. */
@@ -37,7 +37,7 @@ export function factWords(fact: Fact, call: Call | null): FactWords {
 
 function said(fact: Fact, call: Call | null): FactWords {
   const who = whoDid(text(fact, "by") || fact.cause.by);
-  const station = stationName(text(fact, "station"));
+  const station = stationName(text(fact, "station"), nameIn(call, text(fact, "station")));
   const main = (words: string, more = ""): FactWords => ({ text: words, more, main: true });
   const aside = (words: string, more = ""): FactWords => ({ text: words, more, main: false });
   switch (fact.fact) {
@@ -106,7 +106,7 @@ function stepName(tag: string): string {
 function dispatched(fact: Fact, call: Call | null): FactWords {
   const asked = Array.isArray(fact["asked"]) ? (fact["asked"] as AskedOne[]) : [];
   if (asked.length === 0) return { text: say("facts.dispatchedNone"), more: "", main: false };
-  const names = asked.map((one) => (one.person === true ? personName(one.to, call) : stationName(one.to)));
+  const names = asked.map((one) => (one.person === true ? personName(one.to, call) : stationName(one.to, nameIn(call, one.to))));
   const first = asked[0];
   return { text: say("facts.dispatched", { who: names.join(", ") }), more: first === undefined ? "" : reasonText(first.reason), main: true };
 }

@@ -14,9 +14,18 @@ export function whoDid(by: string | null | undefined): string {
   return register.staffName(by);
 }
 
-/** A station by name; nothing named is the desk. */
-export function stationName(id: string | null | undefined): string {
-  return id === null || id === undefined || id === "" ? say("desk") : register.stationName(id);
+/** A station by name; nothing named is the desk. `known`: its name as the call tells it, where the register is not ours to read. */
+export function stationName(id: string | null | undefined, known?: string | null): string {
+  if (id === null || id === undefined || id === "") return say("desk");
+  const name = register.stationName(id);
+  return name === id ? (known ?? id) : name;
+}
+
+/** The name that a call gives to one of its stations; null where it names none. */
+export function nameIn(call: Call | null, id: string): string | null {
+  if (call === null || id === "") return null;
+  const parts = [call.accepted, ...call.dispatches, ...call.passed_over];
+  return parts.find((one) => one?.station === id && typeof one.station_name === "string")?.station_name ?? null;
 }
 
 /** `r-01/1`: the resident's second contact, they count from 0; else a member of staff. */
@@ -29,14 +38,14 @@ export function personName(id: string, call: Call | null): string {
 }
 
 export function askedName(offer: Dispatch, call: Call): string {
-  return offer.station === undefined ? personName(offer.person ?? "", call) : stationName(offer.station);
+  return offer.station === undefined ? personName(offer.person ?? "", call) : stationName(offer.station, offer.station_name);
 }
 
 /** Who holds it: the station, and the person where their name is known. */
 export function holderName(call: Call): string {
   if (call.accepted === null) return "";
   const person = call.accepted.name ?? "";
-  const station = stationName(call.accepted.station);
+  const station = stationName(call.accepted.station, call.accepted.station_name);
   return person === "" ? station : `${station} · ${person}`;
 }
 
