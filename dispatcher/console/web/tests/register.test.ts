@@ -11,7 +11,41 @@ import { policyFaults, sentences, spanOf } from "../src/register/policy";
 import { entryOf, found, masked } from "../src/register/search";
 import type { PolicyItem } from "../src/register/shapes";
 import { strangerFaults } from "../src/register/stranger";
+import { momentOf, wallOf } from "../src/register/wallclock";
 import { en, zh } from "../src/register/words";
+
+describe("a moment by the district's clock", () => {
+  it.each([
+    ["2026-11-24T18:30", "Asia/Shanghai", "2026-11-24T18:30:00+08:00"],
+    ["2026-07-01T08:30", "Europe/Berlin", "2026-07-01T08:30:00+02:00"],
+    ["2026-12-01T08:30", "Europe/Berlin", "2026-12-01T08:30:00+01:00"],
+    ["2026-07-01T08:30", "America/St_Johns", "2026-07-01T08:30:00-02:30"],
+    ["2026-07-01T08:30", "Asia/Kathmandu", "2026-07-01T08:30:00+05:45"],
+    ["2026-01-15T08:30", "Australia/Lord_Howe", "2026-01-15T08:30:00+11:00"],
+    // The clock is put back: the first of the two. The hours around it are what they are.
+    ["2026-10-25T02:30", "Europe/Berlin", "2026-10-25T02:30:00+02:00"],
+    ["2026-10-25T01:59", "Europe/Berlin", "2026-10-25T01:59:00+02:00"],
+    ["2026-10-25T03:00", "Europe/Berlin", "2026-10-25T03:00:00+01:00"],
+    // The clock is put forward.
+    ["2026-03-29T01:59", "Europe/Berlin", "2026-03-29T01:59:00+01:00"],
+    ["2026-03-29T03:00", "Europe/Berlin", "2026-03-29T03:00:00+02:00"],
+    ["2026-03-08T03:00", "America/New_York", "2026-03-08T03:00:00-04:00"],
+  ])("%s in %s is %s, and reads so again", (wall, zone, moment) => {
+    expect(momentOf(wall, zone)).toBe(moment);
+    expect(wallOf(moment, zone)).toBe(wall);
+  });
+
+  it("of an hour that summer time leaves out is the one after it", () => {
+    expect(momentOf("2026-03-29T02:30", "Europe/Berlin")).toBe("2026-03-29T03:30:00+02:00");
+    expect(momentOf("2026-03-08T02:30", "America/New_York")).toBe("2026-03-08T03:30:00-04:00");
+  });
+
+  it("reads what another clock has written, and is empty where nothing is", () => {
+    expect(wallOf("2026-07-01T06:30:00Z", "Europe/Berlin")).toBe("2026-07-01T08:30");
+    expect(wallOf("2026-11-24T18:30:00+08:00", "Europe/Berlin")).toBe("2026-11-24T11:30");
+    expect([wallOf("", "Asia/Shanghai"), wallOf("soon", "Asia/Shanghai"), momentOf("", "Asia/Shanghai")]).toEqual(["", "", ""]);
+  });
+});
 
 describe("pinyin initials", () => {
   it.each([["王瑞兰", "wrl"], ["李秀英", "lxy"], ["张伟", "zw"], ["欧阳修", "oyx"], ["额尔敦", "eed"], ["曾国藩", "zgf"], ["单田芳", "stf"], ["Anna 李", "annal"]])("%s is %s", (name, typed) => {

@@ -22,6 +22,11 @@ export function setZone(name: string): void {
   zone = name === "" ? "Asia/Shanghai" : name;
 }
 
+/** The district's. */
+export function zoneName(): string {
+  return zone;
+}
+
 /** `03:07:15` */
 export function timeOf(moment: Moment | number): string {
   return format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(typeof moment === "number" ? moment : Date.parse(moment));
