@@ -100,6 +100,7 @@ class Desk:
         self.on_told: Callable[[Entry, Call | None], None] = lambda _entry, _call: None
         #: The rows of messages that were committed just now, and the events they tell of.
         self.on_alerts: Callable[[list[dict[str, Any]], list[FeedEvent]], None] = lambda _rows, _events: None
+        self.on_left: Callable[[list[dict[str, Any]]], None] = lambda _rows: None
         inbox.wake = self.wake
 
     def wake(self) -> None:
@@ -478,7 +479,8 @@ class Desk:
         if not happened:
             return  # its inputs are pending still
         if self._clock.now_us() - batch.now_us > IN_HAND_SECONDS * 1_000_000:
-            # Their lease is about to run out, and then they come by themselves.
+            # Their lease is about to run out, and then they come by themselves; what is behind them must wait for that.
+            self.on_left(batch.messages)
             numbers, batch.messages = [], []
         for roll, device, until_us in batch.tests_ended:
             if roll.test_until_us.get(device) == until_us:

@@ -80,4 +80,5 @@ def post_with(
     )
     rooms.desk.sight.sms = texts is not None
     rooms.desk.on_alerts = post.handed
+    rooms.desk.on_left = post.left
     return post

@@ -179,6 +179,14 @@ class Post:
             message = rows.handed(row)
             self._take(endpoint, lane, [(message, by_seq.get((message.district, message.fact_seq)))])
 
+    def left(self, written: Sequence[Mapping[str, Any]]) -> None:
+        """These rows are in the table since a while: they come from there, and nothing of their lanes before them."""
+        for row in written:
+            endpoint, lane = self._endpoint(row["endpoint"]), row["lane"]
+            endpoint.leave(lane)
+            if lane in self._lanes:
+                self._more.add(lane)
+
     async def run(self) -> None:
         """Carry messages, for ever."""
         async with asyncio.TaskGroup() as group:

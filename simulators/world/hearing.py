@@ -187,8 +187,7 @@ class Wires:
         for (ahead,) in self._disk.ask(
             _AHEAD, lane, seq, self._machine.clock.now_us() + LEASE_SECONDS * 1_000_000
         ):
-            # Known: messages of a commit that was in doubt for long are left to their lease, and later ones pass them.
-            if ahead not in self.final and not self._machine.doubts:
+            if ahead not in self.final:
                 self._wrong("alert_in_order", f"{message_id} goes to {to} before {ahead}, which it is behind")
         self.under_way[message_id] += 1
         if self.under_way[message_id] > 1:

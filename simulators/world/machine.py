@@ -144,7 +144,6 @@ class ProcessStore:
             await self._loop.create_future()
         if doubtful:
             machine.on_trouble()
-            machine.doubts += 1
         if doubtful and not happens:
             raise OutcomeUnknown("the connection was lost")
         try:
@@ -231,7 +230,6 @@ class Machine:
         self.gone: asyncio.Future[None] = loop.create_future()
         self.up_since = 0.0
         self.kills = 0
-        self.doubts = 0
         self.on_commit: Callable[[Process, list[Bound]], None] = lambda _process, _work: None
         self.on_told: Callable[[Process], None] = lambda _process: None
         self.on_gone: Callable[[], None] = lambda: None

@@ -60,6 +60,7 @@ class Office:
         )
         town.desk.sight.sms = self.sms
         town.desk.on_alerts = self.post.handed
+        town.desk.on_left = self.post.left
         await self.post.open()
         self.task = asyncio.create_task(self.post.run(), name="post")
         town._tasks.append(self.task)
