@@ -37,6 +37,8 @@ from config.oidc import OidcClient
 log = structlog.get_logger("oidc")
 
 TIMEOUT_SECONDS = 2.5
+#: Whoever has come back waits no longer, whatever is asked for them.
+_WHOLE_SECONDS = 6.0
 BYTES_MAX = 262_144
 #: How far the provider's clock may be off.
 SKEW_SECONDS = 60
@@ -109,10 +111,12 @@ class Provider:
         self._private = private
         self._session: aiohttp.ClientSession | None = None
         self._asking = asyncio.Lock()
+        self._asking_keys = asyncio.Lock()
         self._places: _Places | None = None
         self._keys: tuple[tuple[str, _Key], ...] = ()
         self._keys_us = 0
         self._keys_again_us = 0
+        self._keys_away_us = 0
         self._away_us = 0
         self._under_way = 0
 
@@ -150,11 +154,14 @@ class Provider:
             raise Away
         self._under_way += 1
         try:
-            places = await self._found()
-            if issuer != self.client.issuer and (issuer or places.says_issuer):
-                raise Unfit("another issuer came back")
-            told = await self._exchanged(places, code, trip, redirect)
-            claims = await self._checked(places, told, trip.nonce)
+            async with asyncio.timeout(_WHOLE_SECONDS):
+                places = await self._found()
+                if issuer != self.client.issuer and (issuer or places.says_issuer):
+                    raise Unfit("another issuer came back")
+                told = await self._exchanged(places, code, trip, redirect)
+                claims = await self._checked(places, told, trip.nonce)
+        except TimeoutError:
+            raise Away from None
         finally:
             self._under_way -= 1
         login = claims.get(self.client.claim)
@@ -177,9 +184,11 @@ class Provider:
             if abs(now_us - self._away_us) >= _AWAY_US:
                 try:
                     self._places = self._read(await self._ask("discovery", self._discovery()), now_us)
-                except Away:
+                except (Away, Unfit) as error:
                     # Told from when it was given up, so that all who waited meanwhile are told at once.
                     self._away_us = self._clock.now_us()
+                    if isinstance(error, Unfit):
+                        raise
                 else:
                     return self._places
             if known is None:
@@ -325,7 +334,7 @@ class Provider:
         found = self._of(algorithm, kid)
         if found and abs(now_us - self._keys_us) < _KNOWN_US:
             return found
-        async with self._asking:
+        async with self._asking_keys:
             now_us = self._clock.now_us()
             again = self._of(algorithm, kid)
             if again and abs(now_us - self._keys_us) < _KNOWN_US:
@@ -334,10 +343,13 @@ class Provider:
                 raise Unfit("ID token: of no key of the provider")
             if self._keys:
                 self._keys_again_us = now_us
+            if abs(now_us - self._keys_away_us) < _AWAY_US and not again:
+                raise Away
             try:
                 self._keys = _keys(await self._ask("keys", places.keys))
                 self._keys_us = now_us
-            except Away:
+            except (Away, Unfit):
+                self._keys_away_us = self._clock.now_us()
                 if not again:
                     raise
                 return again

@@ -175,12 +175,14 @@ class SingleSignOn:
         try:
             answer = await self._persons.vouched(ask, login, kept.earlier, kept.whose)
         except Problem:
+            log.warning("oidc_unknown_login")
             raise _Told("unknown", kept.place) from None
         except StoreUnavailable:
             raise _Told("stored", kept.place) from None
         response = _moved(kept.place)
         for value in answer.headers.values():
             response.headers.add("Set-Cookie", value)
+        response.headers.add("Set-Cookie", _cookie_header(request, "", 0))
         return response
 
     async def _earlier(self, request: web.Request) -> tuple[str, str]:
@@ -334,7 +336,8 @@ def _paged(handler: _Handler) -> _Handler:
                 again=html.escape(f"{START}?return={quote(told.place, safe='/')}"),
             )
             response = web.Response(text=page, status=status, content_type="text/html")
-            if request.path == BACK:
+            # What is stale may be another window's: that one is not disturbed.
+            if request.path == BACK and told.what != "stale":
                 response.headers.add("Set-Cookie", _cookie_header(request, "", 0))
             return response
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from oidc_provider import SECRET, LittleProvider
 from outside.harness import PATIENCE, Desk, Server
 from playwright.async_api import Browser, async_playwright, expect
 
 from browser.screens import ARGUMENTS, House, chromium
 from browser.town import PERSONAL, district, usual_duty
+from config.doors import SystemClock
 
 _HERE = Path(__file__).parent
 _FAILED = pytest.StashKey[bool]()
@@ -96,6 +98,39 @@ async def own_house(request: pytest.FixtureRequest, browser: Browser, tmp_path: 
             alone = House(server, browser, desk)
             yield alone
             await _end(request, alone)
+    finally:
+        server.end()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def provider() -> AsyncIterator[LittleProvider]:
+    """An organisation's login, on another site than the house: a browser tells `localhost` from 127.0.0.1."""
+    made = LittleProvider(SystemClock(), "localhost")
+    async with made.server:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def vouched_house(
+    request: pytest.FixtureRequest, browser: Browser, provider: LittleProvider, tmp_path: Path
+) -> AsyncIterator[House]:
+    """A house where people can come in by the login of their organisation."""
+    env = {
+        "YIJIAN_OIDC_ISSUER": provider.issuer,
+        "YIJIAN_OIDC_CLIENT_ID": "yijian",
+        "YIJIAN_OIDC_CLIENT_SECRET": SECRET,
+        "YIJIAN_OIDC_LABEL_ZH": "古槐区统一登录",
+        "YIJIAN_PRIVATE_TARGETS": "true",
+    }
+    server = Server(tmp_path / "vouched", district=district(), env=env)
+    try:
+        server.start()
+        async with Desk(server) as desk:
+            await usual_duty(desk)
+            made = House(server, browser, desk)
+            yield made
+            await _end(request, made)
+        assert SECRET not in server.log
     finally:
         server.end()
 

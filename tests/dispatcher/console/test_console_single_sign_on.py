@@ -118,7 +118,8 @@ async def test_somebody_goes_to_the_provider_and_comes_back_logged_in(browser, w
     status, there, _ = await browser.enter("/r/c-1?from=sms")
     assert (status, there) == (302, "/r/c-1?from=sms")
     assert await browser.me() == "s-1"
-    session, trip = browser.set_cookies[1], browser.set_cookies[0]
+    trip, session, gone = browser.set_cookies
+    assert gone.startswith("yijian_oidc=; Path=/login/oidc; Max-Age=0")
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(session.split("; "))
     assert {"HttpOnly", "SameSite=Lax", "Path=/login/oidc", "Max-Age=600"} <= set(trip.split("; "))
     assert browser.sent_to.query["prompt"] == "login", "PCs are shared"
@@ -242,6 +243,13 @@ async def test_another_state_and_another_browsers_are_refused(browser, provider)
     browser.cookies["yijian_oidc"] = f"{body[:-4]}AAAA.{signature}"
     await refused(browser, there, "stale", 400)
     assert "token" not in provider.asked
+
+
+async def test_of_two_windows_the_later_one_goes_on(browser):
+    first = await browser.to_the_provider()
+    second = await browser.to_the_provider()
+    await refused(browser, first, "stale", 400)
+    assert (await browser.go(second))[0] == 302
 
 
 async def test_a_code_is_good_once(browser, provider):
@@ -380,6 +388,23 @@ async def test_a_provider_that_is_away_is_told_within_three_seconds(browser, pro
     assert {(status, told(page)) for status, _, page in answers} == {(503, "away")}
     async with browser.client.post("/api/v1/login", json={"login": "s-1", "password": PASSWORD}) as response:
         assert response.status == 200, "the password still opens"
+
+
+async def test_a_slow_one_holds_up_nobody_who_has_come_back(browser, provider):
+    there = await browser.to_the_provider()
+    provider.slow_seconds = 20.0
+    began = time.monotonic()
+    await refused(browser, there, "away", 503)
+    assert time.monotonic() - began < 3.0
+
+
+async def test_a_wrong_answer_that_is_slow_is_waited_for_once(browser, provider):
+    provider.slow_seconds = 1.0
+    provider.discovery = {"issuer": "https://evil.example"}
+    began = time.monotonic()
+    answers = await asyncio.gather(*(browser.go("/login/oidc") for _ in range(5)))
+    assert time.monotonic() - began < 2.0
+    assert sorted(told(page) for _, _, page in answers) == [*["away"] * 4, "unfit"]
 
 
 async def test_it_goes_away_while_somebody_is_there_and_comes_back(browser, provider, world):

@@ -18,12 +18,13 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from yarl import URL
 
-SECRET = "kept between us & you"
+SECRET = "kept-between-us&you:%2B"
 
 
 class LittleProvider:
-    def __init__(self, clock) -> None:
+    def __init__(self, clock, host: str = "127.0.0.1") -> None:
         self.clock = clock
+        self.host = host
         self.keys = [RSAKey.generate_key(2048, {"kid": "k-1"})]
         self.person = "s-1"
         self.claims: dict[str, object] = {}
@@ -46,7 +47,7 @@ class LittleProvider:
 
     @property
     def issuer(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}/care"
+        return f"http://{self.host}:{self.server.port}/care"
 
     @web.middleware
     async def _counted(self, request, handler):
