@@ -93,6 +93,7 @@ describe("what is wrong with a draft", () => {
 
   it("has nothing against a good one", () => {
     expect(paths("residents", good)).toEqual([]);
+    expect(paths("residents", { ...good, phone: "138****0001", contacts: [{ phone: "+99****0004" }] })).toEqual([]);
   });
 
   it.each([
