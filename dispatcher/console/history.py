@@ -93,7 +93,7 @@ def _line(ask: Ask, row: Row) -> dict[str, Any]:
     return {
         "seq": seq,
         "at": from_us(at_us),
-        "by": by if by and may_name(ask, by) else None,
+        "by": by if not by or may_name(ask, by) else None,
         "by_name": name_of(ask, "staff", by),
         "section": section,
         "id": item_id,
@@ -145,7 +145,7 @@ _LINE: dict[str, Any] = {
         "at": {"type": "string", "format": "date-time"},
         "by": {
             "type": ["string", "null"],
-            "description": "a staff id, `token:` and its id, `admin`, or `cli`; null: the installation itself, or somebody out of sight",
+            "description": "a staff id, `token:` and its id, `admin`, or `cli`; empty: the installation itself; null: somebody out of sight",
         },
         "by_name": {"type": ["string", "null"]},
         "section": {"enum": list(SECTIONS)},

@@ -91,6 +91,13 @@ async def test_each_sees_what_was_changed_in_their_area(api, who, seen):
     assert ("wh-1" in str(found)) == whole
 
 
+async def test_who_it_was_is_told_as_far_as_they_are_in_sight(api):
+    [changed, added] = await lines(api, "community", section="residents", id="r-1")
+    assert (changed["by"], changed["by_name"]) == (None, None), "the district's people are out of its sight"
+    assert added["by"] == "", "the installation itself"
+    assert await lines(api, "community", by="d-1") == []
+
+
 async def test_nobody_else_asks(api):
     assert (await api("GET", "/history", who="volunteer"))[0] == 403
     assert (await api("GET", "/history", who="nobody"))[0] == 401

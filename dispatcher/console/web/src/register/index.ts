@@ -45,4 +45,5 @@ export const pages: RegisterPage[] = [
   { id: "policies", title: "register.section.policies", may: looks, load: () => import("./PoliciesPage.vue").then((one) => one.default) },
   section("webhooks", mayWrite),
   { id: "sheets", title: "register.section.sheets", may: looks, load: () => import("./SheetsPage.vue").then((one) => one.default) },
+  { id: "history", title: "register.section.history", may: looks, load: () => import("./HistoryPage.vue").then((one) => one.default) },
 ];

@@ -1,7 +1,7 @@
 /** The words of this room, in Chinese and English: the same keys in both. */
 
 export const zh = {
-  section: { open: "代为呼叫", residents: "老人", devices: "设备", stations: "站点", staff: "人员", areas: "区域", holidays: "节假日", policies: "预案", webhooks: "推送", sheets: "导入导出" },
+  section: { open: "代为呼叫", residents: "老人", devices: "设备", stations: "站点", staff: "人员", areas: "区域", holidays: "节假日", policies: "预案", webhooks: "推送", sheets: "导入导出", history: "变更记录" },
   one: { residents: "老人", devices: "设备", stations: "站点", staff: "人员", areas: "区域", webhooks: "推送地址" },
   find: "查找",
   findHint: { residents: "姓名、拼音首字母、电话或地址", devices: "编号、名称或老人编号", stations: "名称、拼音首字母或区域", staff: "姓名、拼音首字母、站点", areas: "名称、拼音首字母或编码", webhooks: "编号或地址" },
@@ -129,6 +129,24 @@ export const zh = {
     routing: "将依次派给",
     openNow: "已有未办结的呼叫，会并入：{state}",
   },
+  history: {
+    lead: "登记里的每一处修改：谁、什么时候、由什么改为什么。保留三年；被抹除的人只留“改过”。",
+    all: "全部",
+    section: { residents: "老人", devices: "设备", stations: "站点", staff: "人员", areas: "区域", policies: "预案", webhooks: "推送", districts: "本区" },
+    at: "于",
+    added: "新增",
+    changed: "修改",
+    removed: "删除",
+    from: "把 {field} 由“{before}”改为“{after}”",
+    secret: "改了 {field}（不显示内容）",
+    erased: "内容已随抹除清空",
+    itself: "系统",
+    cli: "命令行",
+    and: "、",
+    none: "还没有变更",
+    more: "更早的",
+    failed: "没有读到变更记录：{why}",
+  },
   sheets: {
     lead: "登记可以用 Excel 或 CSV 整批导入导出。先看预览，全对了才导入；错误逐格列出。",
     choose: "选择文件",
@@ -177,7 +195,7 @@ export const zh = {
 };
 
 export const en: typeof zh = {
-  section: { open: "Call for somebody", residents: "Residents", devices: "Devices", stations: "Stations", staff: "Staff", areas: "Areas", holidays: "Holidays", policies: "Policies", webhooks: "Webhooks", sheets: "Excel in and out" },
+  section: { open: "Call for somebody", residents: "Residents", devices: "Devices", stations: "Stations", staff: "Staff", areas: "Areas", holidays: "Holidays", policies: "Policies", webhooks: "Webhooks", sheets: "Excel in and out", history: "History" },
   one: { residents: "resident", devices: "device", stations: "station", staff: "person", areas: "area", webhooks: "webhook" },
   find: "Find",
   findHint: { residents: "Name, pinyin initials, telephone or address", devices: "Id, name or resident's id", stations: "Name, pinyin initials or area", staff: "Name, pinyin initials or station", areas: "Name, pinyin initials or code", webhooks: "Id or address" },
@@ -304,6 +322,24 @@ export const en: typeof zh = {
     noteHint: "What happened, is the door open, who is there",
     routing: "Would be asked, in this order",
     openNow: "There is an open call that this one joins: {state}",
+  },
+  history: {
+    lead: "Every change of the register: who, when, from what to what. Kept for three years; of whoever was erased, only that something was changed.",
+    all: "All",
+    section: { residents: "Resident", devices: "Device", stations: "Station", staff: "Person", areas: "Area", policies: "Policy", webhooks: "Webhook", districts: "District" },
+    at: "on",
+    added: "added",
+    changed: "changed",
+    removed: "deleted",
+    from: "changed {field} from “{before}” to “{after}”",
+    secret: "changed {field} (not shown)",
+    erased: "what it said was erased",
+    itself: "The system",
+    cli: "The command line",
+    and: ", ",
+    none: "Nothing was changed yet",
+    more: "Earlier ones",
+    failed: "The history was not read: {why}",
   },
   sheets: {
     lead: "The register goes out and comes in as Excel or CSV. Look at the preview first: it is loaded only when all is right; errors are told by cell.",
