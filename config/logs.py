@@ -33,7 +33,7 @@ BLANK = "…"
 #: Parts of key names that could hold a person or a secret: `resident_name`, `phone`, `admin_token`.
 FENCED = frozenset({
     "address", "addresses", "authorization", "birth", "body", "contact", "contacts", "content", "cookie", "credential",
-    "credentials", "headers", "lat", "location", "lon", "login", "message", "name", "names", "note", "notes", "password",
+    "credentials", "door", "headers", "lat", "location", "lon", "login", "message", "name", "names", "note", "notes", "password",
     "payload", "phone", "phones", "query", "raw", "secret", "secrets", "signature", "text", "token", "tokens",
 })  # fmt: skip
 #: Last parts that make a count of what would be fenced: `payload_bytes=312`.

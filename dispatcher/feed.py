@@ -22,7 +22,7 @@ from dispatcher.core.commands import Place
 from dispatcher.core.roll import Roll, Rolls
 from dispatcher.journal import Journal, parse_position, position, told_after
 from dispatcher.ledger import stations_of
-from dispatcher.view import text_ids, view_call, view_entry
+from dispatcher.view import text_ids, view_call, view_entry, without_door_code
 
 #: How many events of a district are kept at hand; older ones come from the journal.
 RING_EVENTS = 4096
@@ -37,7 +37,7 @@ class PositionUnknown(Exception):  # noqa: N818
 class FeedEvent:
     """One fact for a reader: `id` its position, `name` the fact, `data` the JSON of section 5 of the contract."""
 
-    __slots__ = ("_data", "_place", "_roll", "_state", "_texts", "call", "entry", "id")
+    __slots__ = ("_data", "_place", "_roll", "_sent_out", "_state", "_texts", "call", "entry", "id")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class FeedEvent:
         self._texts = texts
         self._data: bytes | None = None
         self._state: msgspec.Raw | None = None
+        self._sent_out: msgspec.Raw | None = None  #: the same for webhooks
 
     @property
     def name(self) -> str:
@@ -73,17 +74,22 @@ class FeedEvent:
 
     @property
     def state(self) -> msgspec.Raw | None:
-        """The call right after the fact, as JSON made once: the stream and every webhook share it."""
-        if self._state is None and self.call is not None:
-            self._state = msgspec.Raw(
-                msgspec.json.encode(view_call(self.call, self._roll, self._place, self._texts))
-            )
+        """The call right after the fact, as JSON made once: every reader of the stream shares it."""
+        self._make()
         return self._state
 
+    def _make(self) -> None:
+        if self._state is None and self.call is not None:
+            view = view_call(self.call, self._roll, self._place, self._texts)
+            bare = without_door_code(view)
+            self._state = msgspec.Raw(msgspec.json.encode(view))
+            self._sent_out = self._state if bare is view else msgspec.Raw(msgspec.json.encode(bare))
+
     def news(self, **more: Any) -> bytes:
-        """The body of a webhook's message (contract, section 6)."""
+        """The body of a webhook's message (contract, section 6): the call without the code of a door."""
+        self._make()
         body = view_entry(self.entry, self._texts)
-        data = {**body, "call": self.state, **more}
+        data = {**body, "call": self._sent_out, **more}
         return msgspec.json.encode({"type": self.name, "timestamp": body["at"], "data": data})
 
     @property

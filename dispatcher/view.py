@@ -22,6 +22,7 @@ _RESIDENT = (
     "name",
     "phone",
     "address",
+    "door_code",
     "area",
     "notes",
     "language",
@@ -61,6 +62,14 @@ def _resident(resident: Resident | None, call: Call) -> dict[str, Any] | None:
             "webhook", None
         )  # where a relative's programs are is the register's, not whoever goes there
     return {name: full[name] for name in _RESIDENT if name in full}
+
+
+def without_door_code(view: dict[str, Any]) -> dict[str, Any]:
+    """The view of a call for programs elsewhere: they open no door."""
+    resident = view["resident"]
+    if resident is None or "door_code" not in resident:
+        return view
+    return view | {"resident": {name: value for name, value in resident.items() if name != "door_code"}}
 
 
 def view_call(call: Call, roll: Roll | None, place: Place | None, texts: Mapping[str, str]) -> dict[str, Any]:

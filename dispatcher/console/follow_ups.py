@@ -25,7 +25,7 @@ from dispatcher.core import commands
 from dispatcher.core.follow_up import Doing, FollowUp, Result
 from dispatcher.core.roll import Roll
 from dispatcher.follow_ups import FollowUpFilter, FollowUps
-from dispatcher.view import when
+from dispatcher.view import when, without_door_code
 
 
 class Wanted(StrEnum):
@@ -138,7 +138,7 @@ async def shown(ask: Ask, found: Sequence[FollowUp]) -> list[dict[str, Any]]:
 
 async def _call(ask: Ask, one: FollowUp) -> dict[str, Any]:
     call = await ask.rooms.board.get(one.call)
-    view = {} if call is None else await ask.rooms.board.view(call)
+    view = {} if call is None else without_door_code(await ask.rooms.board.view(call))
     return mask_call(view) if masks(ask.access) and one.state is not Doing.WAITING else view
 
 

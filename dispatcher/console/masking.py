@@ -1,8 +1,9 @@
-"""Telephone numbers of residents and their contacts, masked for people who have logged in until they ask for them.
+"""Telephone numbers of residents and their contacts, and the codes of their doors, masked for people who have logged in until they ask for them.
 
 How a masked number looks: `dispatcher.core.masks`. While a call is open, whoever sees it must telephone now: nothing is
 masked. Once it is closed, it is, as everywhere else; `GET /residents/{id}?unmask=phone` shows the numbers, and is written
-down. Programs with a token see them as they are. A masked number that comes back with a `PUT` is left as it was.
+down; `?unmask=door_code` the code. Programs with a token see them as they are. What comes back masked with a `PUT` is
+left as it was.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dispatcher.console.access import Access
 from dispatcher.console.problems import wrong
 from dispatcher.core.call import Call
 from dispatcher.core.district import Resident
-from dispatcher.core.masks import STARS, masked, number_behind
+from dispatcher.core.masks import STARS, masked, masked_code, number_behind
 
 
 def masks(access: Access) -> bool:
@@ -24,9 +25,13 @@ def masks(access: Access) -> bool:
     return bool(access.session)
 
 
-def mask_resident(members: Mapping[str, Any]) -> dict[str, Any]:
-    """A resident's members with every number masked."""
+def mask_resident(members: Mapping[str, Any], but: str = "") -> dict[str, Any]:
+    """A resident's members with every number and the door's code masked; `but`: what was asked for, `phone` or `door_code`."""
     shown = dict(members)
+    if shown.get("door_code") and but != "door_code":
+        shown["door_code"] = masked_code(shown["door_code"])
+    if but == "phone":
+        return shown
     if shown.get("phone"):
         shown["phone"] = masked(shown["phone"])
     if shown.get("contacts"):
@@ -42,7 +47,7 @@ def _contact(contact: Any) -> Any:
 
 
 def mask_call(view: Mapping[str, Any]) -> dict[str, Any]:
-    """The view of a call with every number masked."""
+    """The view of a call with every number and the door's code masked."""
     shown = dict(view)
     if isinstance(resident := shown.get("resident"), Mapping):
         shown["resident"] = mask_resident(resident)
@@ -65,6 +70,10 @@ def put_back(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any
     known = kept if kept is not None else Resident(id="")
     if isinstance(given.get("phone"), str):
         given["phone"] = _real("phone", given["phone"], [known.phone])
+    if given.get("door_code") == STARS:
+        if not known.door_code:
+            raise wrong("door_code", "is masked: ask for it first (unmask=door_code)")
+        given["door_code"] = known.door_code
     if isinstance(given.get("contacts"), list):
         contacts: list[Any] = []
         for place, contact in enumerate(given["contacts"]):

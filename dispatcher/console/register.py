@@ -53,8 +53,8 @@ _SEARCH = (
 _UNMASK = (
     Query(
         "unmask",
-        "show numbers that are masked for people who have logged in; that is written down",
-        choices=("phone",),
+        "show what is masked for people who have logged in: numbers, or the door's code; that is written down",
+        choices=("phone", "door_code"),
     ),
 )
 
@@ -92,15 +92,15 @@ def shown_item(item: Item) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(item).items() if value or value == 0}
 
 
-def _shown_to(ask: Ask, item: Item, *, unmasked: bool = False) -> dict[str, Any]:
+def _shown_to(ask: Ask, item: Item, *, unmasked: str = "") -> dict[str, Any]:
     """The item as this asker may see it: which webhook a relative has is the district's matter."""
     if isinstance(item, Resident) and ask.access.role not in WHOLE:
         item = msgspec.structs.replace(
             item, contacts=[msgspec.structs.replace(contact, webhook="") for contact in item.contacts]
         )
     shown = shown_item(item)
-    if isinstance(item, Resident) and masks(ask.access) and not unmasked:
-        return mask_resident(shown)
+    if isinstance(item, Resident) and masks(ask.access):
+        return mask_resident(shown, but=unmasked)
     return shown
 
 
@@ -177,7 +177,7 @@ def in_sight(ask: Ask, section: str, item_id: str) -> tuple[Roll, Any]:
 def _getting(kind: Kind) -> Callable[[Ask], Any]:
     async def get(ask: Ask) -> Answer:
         item = in_sight(ask, kind.section, ask.path[kind.id_name])[1]
-        return Answer(_shown_to(ask, item, unmasked="unmask" in ask.query))
+        return Answer(_shown_to(ask, item, unmasked=ask.query.get("unmask", "")))
 
     return get
 

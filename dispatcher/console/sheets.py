@@ -23,7 +23,7 @@ from dispatcher.console.endpoint import DISTRICT, Act, Answer, Ask, Endpoint, Qu
 from dispatcher.console.masking import masks
 from dispatcher.console.problems import Problem, again_later, wrong
 from dispatcher.core.district import DistrictFile, Resident
-from dispatcher.core.masks import masked
+from dispatcher.core.masks import masked, masked_code
 from dispatcher.sheets.aside import Aside, Busy
 from dispatcher.sheets.columns import BY_SECTION, SECTIONS
 from dispatcher.sheets.wording import Fault, Said, Unreadable
@@ -189,14 +189,18 @@ class Sheets:
                 path="/district/export",
                 name="exportSheets",
                 tag="district",
-                en="What is in your scope as an Excel workbook, CSV or JSON; numbers masked for people who have logged in",
+                en="What is in your scope as an Excel workbook, CSV or JSON; numbers and door codes masked for people who have logged in",
                 zh="导出可见范围内的登记（Excel、CSV、JSON）；登录人员看到的电话打星号",
                 handle=self.export,
                 roles=STAFFED,
                 query=(
                     Query("format", "of the file", choices=tuple(_TYPES)),
                     Query("section", "only this one; a CSV file holds one", choices=SECTIONS),
-                    Query("unmask", "with whole numbers; that is written down", choices=("phone",)),
+                    Query(
+                        "unmask",
+                        "with whole numbers and door codes; that is written down",
+                        choices=("phone",),
+                    ),
                     DISTRICT,
                 ),
                 answer={},
@@ -247,7 +251,7 @@ def _attachment(content: bytes, name: str, content_type: str) -> Answer:
 
 
 async def _in_sight(ask: Ask) -> DistrictFile:
-    """The district as this asker may have it: their area, no secrets of webhooks, numbers masked."""
+    """The district as this asker may have it: their area, no secrets of webhooks, numbers and door codes masked."""
     roll, scope = ask.roll(), ask.scope
     file = ask.rooms.register.export(roll.district.code)
     hide = masks(ask.access) and "unmask" not in ask.query
@@ -273,7 +277,9 @@ def _shown(person: Resident, *, hide: bool, whole: bool) -> Resident:
         )
         for contact in person.contacts
     ]
-    return replace(person, phone=masked(person.phone) if hide else person.phone, contacts=contacts)
+    if hide:
+        person = replace(person, phone=masked(person.phone), door_code=masked_code(person.door_code))
+    return replace(person, contacts=contacts)
 
 
 _LOADED: dict[str, Any] = {

@@ -147,6 +147,7 @@ class Resident(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     name: str = ""
     phone: str = ""
     address: str = ""
+    door_code: str = ""
     area: str = ""
     location: Location | None = None
     notes: str = ""

@@ -40,6 +40,7 @@ NAME_MAX = 200
 ADDRESS_MAX = 500
 NOTES_MAX = 4000
 PHONE_MAX = 32
+DOOR_CODE_MAX = 64
 #: The desk a district is given is called `desk-` and the district's code, and that must still be an id.
 DISTRICT_CODE_MAX = 59
 CAPACITY_MAX = 1_000_000_000
@@ -218,6 +219,7 @@ def resident(item: Resident, path: str, report: Report) -> Resident:
     _text(item.name, f"{path}.name", report)
     _phone(item.phone, f"{path}.phone", report)
     _text(item.address, f"{path}.address", report, ADDRESS_MAX, lines=True)
+    _text(item.door_code, f"{path}.door_code", report, DOOR_CODE_MAX)
     _text(item.notes, f"{path}.notes", report, NOTES_MAX, lines=True)
     _language(item.language, f"{path}.language", report)
     if item.birth_year is not None and not 1850 <= item.birth_year <= 2200:

@@ -1,4 +1,4 @@
-"""A telephone number with its middle hidden.
+"""A telephone number with its middle hidden; a door's code hidden whole.
 
 138****0001        a mobile number: its first three and last four digits
 02****45           a shorter one
@@ -23,6 +23,11 @@ def masked(phone: str) -> str:
     if len(digits) > 6:
         return f"{digits[:2]}{STARS}{digits[-2:]}"
     return STARS
+
+
+def masked_code(code: str) -> str:
+    """Stars, whatever the code is: also how long it is would help somebody. What is empty stays so."""
+    return STARS if code else ""
 
 
 def number_behind(shown: str, numbers: list[str]) -> str | None:

@@ -314,6 +314,13 @@ SHEETS: tuple[Sheet, ...] = (
                 example="西关街道光明路8号院3号楼2单元501",
                 width=36,
             ),
+            Column(
+                name="door_code",
+                zh="门禁密码",
+                en="Door code",
+                also=("门锁密码", "开门密码", "单元门密码", "door"),
+                example="1937#",
+            ),
             _area(),
             *_PLACE,
             Column(

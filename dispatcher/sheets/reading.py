@@ -328,6 +328,11 @@ class _Reader:
                 "号码是打了星号的，看不出原号：填完整号码",
                 "is masked and not the one we have: write the whole number",
             )
+        if column.name == "door_code" and value == STARS:
+            value = kept or said(
+                "门禁密码是打了星号的，看不出原码：填完整的，或留空",
+                "is masked and there is none that we have: write the whole code",
+            )
         if isinstance(value, Said):
             self._add(self._fault(placed, column.name, row, value))
             return None

@@ -31,6 +31,7 @@ PLANTED = (
     "34.012345",
     "113.854321",
     "雪梅的按钮",
+    "#77*13579",
 )
 NURSE = ("慕容护士", "+99924681357")
 
@@ -44,6 +45,7 @@ def a_town(path: Path, *, open_call: bool = False) -> None:
                 "phone": PLANTED[1],
                 "address": PLANTED[2],
                 "notes": PLANTED[3],
+                "door_code": PLANTED[8],
                 "area": "c1",
                 "location": {"lat": float(PLANTED[5]), "lon": float(PLANTED[6])},
             }

@@ -53,6 +53,7 @@ FILE, _ = district_check.check_content(
                 "name": "王瑞兰",
                 "phone": "13800000001",
                 "address": "=HYPERLINK(1)",
+                "door_code": "0123#",
                 "area": "411002001",
                 "notes": "听力不好\n敲门要重",
                 "birth_year": 1941,
@@ -252,6 +253,15 @@ def test_a_masked_number_that_comes_back_is_left_as_it_was() -> None:
     assert not kept.changes.anything
     strange = look(book(老人=[["编号", "电话"], ["r-01", "139****0001"]]), "x.xlsx", HERE)
     assert list(places(strange)) == ["老人!B2"]
+
+
+def test_a_masked_door_code_that_comes_back_is_left_as_it_was() -> None:
+    kept = look(book(老人=[["编号", "门禁密码"], ["r-01", "****"]]), "x.xlsx", HERE)
+    assert not kept.changes.anything
+    strange = look(book(老人=[["编号", "门禁密码"], ["r-02", "****"]]), "x.xlsx", HERE)
+    assert list(places(strange)) == ["老人!B2"]
+    changed = look(book(老人=[["编号", "开门密码"], ["r-01", "99*8#"]]), "x.xlsx", HERE)
+    assert [one.door_code for one in changed.file.residents if one.id == "r-01"] == ["99*8#"]
 
 
 def test_cells_that_are_merged_downwards_count_for_each_row() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 from harness import story
+from sqlalchemy import select
 
 from dispatcher.alert_board import AlertBoard, AlertFilter
 from dispatcher.alerts.outcome import Outcome
+from dispatcher.tables import journal
 from stories import places
 from stories.office import Office
 
@@ -15,6 +18,9 @@ HOOK, OTHER, SLOW = "http://feed.example/a", "http://other.example/b", "http://s
 DAUGHTER, NURSE, SECOND = "13800000009", "13700000001", "13700000002"
 GONE = Outcome("failed", "http_410")
 DOWN = Outcome("retry", "http_500")
+
+
+DOOR_CODE = "#77*13579"
 
 
 def hook(hook_id: str, url: str, *events: str, area: str = "") -> dict:
@@ -36,6 +42,7 @@ def staffed(*, webhooks: list | None = None, contacts: list | None = None, **mor
     for resident in district["residents"]:
         if resident["id"] == "r-01":
             resident["address"] = "3号楼501室"
+            resident["door_code"] = DOOR_CODE
             resident["contacts"] = contacts if contacts is not None else [daughter]
     return district
 
@@ -73,6 +80,11 @@ async def test_a_call_is_told_to_the_feed_the_daughter_and_the_nurse(town):
         "call.on_scene",
         "call.closed",
     ]
+    sent = json.dumps([office.news, office.texts], ensure_ascii=False, default=bytes.decode)
+    assert "3号楼501室" in sent
+    assert DOOR_CODE not in sent, "whoever comes sees it in the call; it is told to nobody"
+    assert DOOR_CODE not in repr(await town.store.read(select(journal)))
+    assert (await town.board.view(town.look()))["resident"]["door_code"] == DOOR_CODE
     assert [data["call"]["state"] for _, _, _, data in office.news] == [
         "received",
         "received",

@@ -605,6 +605,31 @@ async def test_numbers_are_masked_until_asked_for(browser, api):
     )
 
 
+async def test_the_code_of_a_door_is_shown_while_somebody_must_come_and_else_when_asked_for(
+    browser, world, api
+):
+    await browser.login("d-1")
+    _, item = await browser.ask("GET", "/residents/r-1")
+    status, item = await browser.ask("PUT", "/residents/r-1", item | {"door_code": "0123#"})
+    assert (status, item["door_code"]) == (200, "****")
+    _, item = await browser.ask("GET", "/residents/r-1?unmask=phone")
+    assert (item["phone"], item["door_code"]) == (PHONE, "****")
+    _, item = await browser.ask("GET", "/residents/r-1?unmask=door_code")
+    assert (item["phone"], item["door_code"]) == ("138****0001", "0123#")
+    _, listed = await browser.ask("GET", "/residents")
+    assert "0123#" not in json.dumps(listed)
+
+    await browser.ask("PUT", "/residents/r-1", item | {"door_code": "****", "name": "新名字"})
+    assert (await api("GET", "/residents/r-1"))[1]["door_code"] == "0123#", "stars leave it as it was"
+    status, problem = await browser.ask("PUT", "/residents/r-2", {"name": "x", "door_code": "****"})
+    assert (status, problem["field"]) == (400, "door_code"), "stars are no code"
+
+    world.board.put(call())
+    assert (await browser.ask("GET", "/calls/c-1"))[1]["resident"]["door_code"] == "0123#"
+    world.board.put(call(state=State.CLOSED, closed=over()))
+    assert (await browser.ask("GET", "/calls/c-1"))[1]["resident"]["door_code"] == "****"
+
+
 async def test_an_open_call_shows_whom_to_telephone_and_a_closed_one_masks(browser, world):
     await browser.login()
     world.board.put(call())

@@ -44,6 +44,7 @@ GOOD: dict[str, Any] = {
             "phone": "138 0000 0000",
             "area": "411002001003",
             "location": {"lat": 34.0305, "lon": 113.821},
+            "door_code": "0123#",
             "notes": "第二行\n开门密码",
             "contacts": [{"name": "女儿", "phone": "139", "webhook": "wh-1", "on": ["opened", "closed"]}],
         }
@@ -228,6 +229,9 @@ LONG = "x" * 5000
         (put("stations", name="x" * 201), "stations[0].name", "200"),
         (put("stations", name="a\u0000b"), "stations[0].name", "control"),
         (put("stations", phone="1\n2"), "stations[0].phone", "control"),
+        (put("residents", door_code="1" * 65), "residents[0].door_code", "64"),
+        (put("residents", door_code="1\n2"), "residents[0].door_code", "control"),
+        (put("residents", door_code=1234), "residents[0].door_code", "must be text"),
         (put("residents", notes="x" * 4001), "residents[0].notes", "4000"),
         (put("residents", notes="\u0000"), "residents[0].notes", "control"),
         (put("residents", language="zh_CN"), "residents[0].language", "zh-CN"),

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Problem } from "../src/api/problem";
 import { firstOf, wrongFrom, wrongIn } from "../src/register/checks";
 import { datesOf, isDate } from "../src/register/dates";
-import { draftOf, newId, numberOf, pairOf, same, sent } from "../src/register/draft";
+import { draftOf, newId, numberOf, pairOf, same, sent, unmasked } from "../src/register/draft";
 import { errorAt } from "../src/register/errors";
 import { hoursFaults, isSpan, spansOf, weekOf } from "../src/register/hours";
 import { initialsOf } from "../src/register/pinyin";
@@ -13,6 +13,22 @@ import type { PolicyItem } from "../src/register/shapes";
 import { strangerFaults } from "../src/register/stranger";
 import { momentOf, wallOf } from "../src/register/wallclock";
 import { en, zh } from "../src/register/words";
+
+describe("what the server has masked", () => {
+  const draft = { id: "r-1", phone: "138****0001", door_code: "****", contacts: [{ name: "王强", phone: "139****0002" }, { name: "李娟", phone: "136****0003" }, { name: "新", phone: "0371-5" }] };
+  const told = { id: "r-1", phone: "13800000001", door_code: "0123#", contacts: [{ name: "李娟", phone: "13600000003" }, { name: "王强", phone: "13900000002" }] };
+
+  it("is put into the form when asked for: the numbers, by name, and what was typed stays", () => {
+    const now = unmasked(draft, told, "phone");
+    expect([now["phone"], now["door_code"]]).toEqual(["13800000001", "****"]);
+    expect(now["contacts"]).toEqual([{ name: "王强", phone: "13900000002" }, { name: "李娟", phone: "13600000003" }, { name: "新", phone: "0371-5" }]);
+  });
+
+  it("is put into the form when asked for: the door's code alone", () => {
+    expect(unmasked(draft, told, "door_code")).toEqual({ ...draft, door_code: "0123#" });
+    expect(unmasked({ ...draft, door_code: "99#" }, told, "door_code")["door_code"]).toBe("99#");
+  });
+});
 
 describe("a moment by the district's clock", () => {
   it.each([

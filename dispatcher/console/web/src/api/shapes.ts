@@ -31,6 +31,7 @@ export interface Resident {
   name?: string;
   phone?: string;
   address?: string;
+  door_code?: string;
   area?: string;
   notes?: string;
   language?: string;

@@ -16,6 +16,7 @@ export interface Wrong {
 const NAME_MAX = 200;
 const ADDRESS_MAX = 500;
 const NOTES_MAX = 4000;
+const DOOR_CODE_MAX = 64;
 const PHONE_MAX = 32;
 const ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const PHONE = /^\+?[0-9][0-9 ()-]*$/;
@@ -88,6 +89,7 @@ export function wrongIn(section: string, draft: Draft, thisYear: number): Wrong[
         ...common,
         ...needed(draft["name"], "name"),
         ...name(draft["address"], "address", ADDRESS_MAX),
+        ...text(draft["door_code"], "door_code", DOOR_CODE_MAX),
         ...text(draft["notes"], "notes", NOTES_MAX, true),
         ...number(draft["birth_year"], "birth_year", YEAR_MIN, thisYear),
         ...list(draft["contacts"]).flatMap((one, at) => {

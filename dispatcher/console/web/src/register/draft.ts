@@ -30,6 +30,22 @@ export function sent(draft: Draft): Draft {
   return kept;
 }
 
+/** The resident's draft with what was masked in plain: `told` is what the server answered to `?unmask=`. */
+export function unmasked(draft: Draft, told: Draft, what: "phone" | "door_code"): Draft {
+  const plain = (mine: unknown, theirs: unknown): unknown => (typeof mine === "string" && mine.includes("****") && theirs !== undefined ? theirs : mine);
+  const now: Draft = draft[what] === undefined ? { ...draft } : { ...draft, [what]: plain(draft[what], told[what]) };
+  if (what === "phone" && Array.isArray(draft["contacts"])) {
+    const theirs = (told["contacts"] ?? []) as Draft[];
+    // By name, as the server puts masked numbers back; where two have one name, by their place.
+    now["contacts"] = (draft["contacts"] as Draft[]).map((one, place) => {
+      const same = theirs.filter((other) => other["name"] === one["name"]);
+      const from = same.length === 1 ? same[0] : theirs[place];
+      return one["phone"] === undefined ? one : { ...one, phone: plain(one["phone"], from?.["phone"]) };
+    });
+  }
+  return now;
+}
+
 export function same(a: Draft, b: Draft): boolean {
   return JSON.stringify(sorted(sent(a))) === JSON.stringify(sorted(sent(b)));
 }

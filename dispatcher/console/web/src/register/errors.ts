@@ -8,6 +8,12 @@ import type { Wrong } from "./checks";
 export type Errors = Ref<ReadonlyMap<string, Wrong>>;
 export const ERRORS: InjectionKey<Errors> = Symbol("errors");
 
+/** Asks the server for what it has masked, and puts it into the form; false where that failed. */
+export type Unmask = (what: "phone" | "door_code") => Promise<boolean>;
+export const UNMASK: InjectionKey<Unmask> = Symbol("unmask");
+/** What the server shows in place of what it does not tell. */
+export const STARS = "****";
+
 export function useErrors(): Errors {
   return inject(ERRORS, ref(new Map<string, Wrong>()));
 }

@@ -27,6 +27,7 @@ export interface ResidentItem {
   name?: string;
   phone?: string;
   address?: string;
+  door_code?: string;
   area?: string;
   location?: Place;
   notes?: string;

@@ -196,6 +196,7 @@ export const en: Language = {
     where: "Where",
     address: "Address",
     area: "Area",
+    doorCode: "Door code",
     notes: "Mind",
     language: "Language",
     copy: "Copy",

@@ -54,6 +54,12 @@ export function residentName(call: Call): string {
   return call.resident?.name ?? call.caller?.name ?? "";
 }
 
+/** The language she speaks, in words; empty where it is Mandarin, which everybody here does. */
+export function tongueOf(call: Call): string {
+  const language = call.resident?.language ?? "";
+  return language === "" || language === "zh-CN" ? "" : word("tongue", language);
+}
+
 export function addressOf(call: Call): string {
   const written = call.resident?.address ?? call.caller?.address ?? "";
   return written === "" ? register.areaPath(call.area) : written;

@@ -194,6 +194,7 @@ export const zh = {
     where: "在哪里",
     address: "地址",
     area: "所属",
+    doorCode: "门禁密码",
     notes: "注意事项",
     language: "语言",
     copy: "复制",
