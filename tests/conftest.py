@@ -10,7 +10,7 @@ import pytest
 BOTH = ("sqlite", "postgresql")
 #: What runs on both: the stories, the rooms with rows, and of what is told from outside the life of a press.
 OUTSIDE = ("life", "press")
-ROOMS = ("desk", "feed", "inbox", "outbox", "register", "board", "doubt", "people")
+ROOMS = ("desk", "feed", "inbox", "outbox", "register", "register_history", "board", "doubt", "people")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -176,6 +176,21 @@ async def test_of_the_staff_the_name_goes_and_the_tokens_and_what_they_wrote_sta
     assert numbers(path, "SELECT count(*) FROM texts WHERE body = ?", PLANTED[4]) == [(6,)]
 
 
+async def test_who_was_deleted_before_is_still_in_the_history_until_they_are_erased(path: Path) -> None:
+    async with erasing(path) as (erasure, _store, register):
+        nurse = register.rolls.default.staff["s-77"]
+        await register.put("staff", replace(nurse, phone="+99900000001"), by="admin")
+        await register.delete("staff", "s-77", by="admin")
+        assert NURSE[1] in found(path, NURSE)
+        removed = await erasure.erase("staff", "s-77", "admin")
+        assert removed is not None
+        assert removed["history"] == 1
+        assert await erasure.erase("staff", "s-77", "admin") is None
+    assert found(path, NURSE) == []
+    lines = numbers(path, "SELECT act FROM history WHERE section = 'staff' AND id = 's-77' ORDER BY seq")
+    assert lines[-2:] == [("changed",), ("removed",)]
+
+
 @pytest.mark.parametrize(("section", "person"), [("residents", "r-77"), ("staff", "s-77")])
 async def test_while_a_call_of_theirs_is_open_nobody_is_erased(busy: Path, section: str, person: str) -> None:
     async with erasing(busy) as (erasure, _store, register):
