@@ -69,23 +69,27 @@ def _changes(ask: Ask, section: str, body: str) -> list[dict[str, Any]]:
         return []
     found: list[dict[str, Any]] = []
     fields: Mapping[str, Sequence[Any] | None] = msgspec.json.decode(body)
-    for name, values in fields.items():
+    for name, kept in fields.items():
+        values = kept
         if values is None:
             found.append({"field": name, "secret": True})
             continue
+        if section == "residents" and name == "contacts" and ask.access.role not in WHOLE:
+            # Which webhook a relative has is the district's matter, and so is that only this was changed.
+            values = [[_without_webhook(contact) for contact in contacts] for contacts in values]
+            if values[0] == values[1]:
+                continue
         before, after = (_value(ask, section, name, value) for value in values)
-        # Which webhook a relative has is the district's matter, and so is that only this was changed.
-        if before != after or ask.access.role in WHOLE:
-            found.append({"field": name, "before": before, "after": after})
+        found.append({"field": name, "before": before, "after": after})
     return found
 
 
+def _without_webhook(contact: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in contact.items() if name != "webhook"}
+
+
 def _value(ask: Ask, section: str, name: str, value: Any) -> Any:
-    if section != "residents":
-        return value
-    if name == "contacts" and ask.access.role not in WHOLE:
-        value = [{key: one for key, one in contact.items() if key != "webhook"} for contact in value]
-    return mask_resident({name: value})[name] if masks(ask.access) else value
+    return mask_resident({name: value})[name] if section == "residents" and masks(ask.access) else value
 
 
 def _line(ask: Ask, row: Row) -> dict[str, Any]:

@@ -127,6 +127,26 @@ async def test_numbers_are_masked_for_who_has_logged_in_and_a_relatives_webhook_
     assert "13900000002" in str(line["changes"])
 
 
+async def test_a_doors_code_is_masked_and_that_it_was_changed_is_told(api):
+    kept = (await api("GET", "/residents/r-1"))[1]
+    await api("PUT", "/residents/r-1", {**kept, "door_code": "4711#"})
+    await api("PUT", "/residents/r-1", {**kept, "door_code": "0815#"})
+    changed = (await lines(api, "person", section="residents", id="r-1"))[0]
+    assert [change["field"] for change in changed["changes"]] == ["door_code"]
+    assert "4711" not in str(changed)
+    assert "0815" not in str(changed)
+    [change] = (await lines(api, section="residents", id="r-1"))[0]["changes"]
+    assert (change["before"], change["after"]) == ("4711#", "0815#")
+
+
+async def test_that_only_a_relatives_webhook_was_changed_is_the_districts_alone(api):
+    kept = (await api("GET", "/residents/r-1"))[1]
+    contacts = [{**contact, "webhook": ""} for contact in kept["contacts"]]
+    await api("PUT", "/residents/r-1", {**kept, "contacts": contacts})
+    assert [change["field"] for change in (await lines(api, id="r-1"))[0]["changes"]] == ["contacts"]
+    assert (await lines(api, "station", id="r-1"))[0]["changes"] == []
+
+
 async def test_looking_is_written_down(api, world):
     await lines(api, "station", section="residents", id="r-1")
     await lines(api, "station", section="residents", id="r-3")
