@@ -303,12 +303,20 @@ class Register:
             if roll is None:
                 raise WrongInput([Problem("staff", f"{shown(staff_id)} is not in staff")])
 
+            # Who says so again is on duty since they first did.
+            since_us = self._clock.now_us()
+            if on and staff_id in roll.on_duty:
+                since_us = roll.on_duty_since_us.get(staff_id, since_us)
+
             def then() -> None:
                 (roll.on_duty.add if on else roll.on_duty.discard)(staff_id)
+                roll.on_duty_since_us.pop(staff_id, None)
+                if on:
+                    roll.on_duty_since_us[staff_id] = since_us
                 roll.version += 1
 
             change = Change(self.rolls)
-            change.also(rows.put_duty(staff_id, by, self._clock.now_us(), on=on), then)
+            change.also(rows.put_duty(staff_id, by, since_us, on=on), then)
             await self._commit(change)
 
     async def test_mode(self, device_ids: Sequence[str], until_us: int, by: str) -> None:

@@ -262,6 +262,7 @@ class Change:
 
         def follow() -> None:
             roll.on_duty |= before.on_duty
+            roll.on_duty_since_us |= before.on_duty_since_us
             roll.test_until_us |= before.test_until_us
             for section, item_id in moved:
                 before.remove(section, item_id)

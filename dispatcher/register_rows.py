@@ -201,9 +201,11 @@ async def load(store: Store, now_us: int) -> Stored:
     table = tables.policies
     for code, key, body in await store.read(select(table.c.district, table.c.key, table.c.body)):
         stored.roll(code).policies[key] = policy.decode(body)
-    for (staff_id,) in await store.read(select(tables.duty.c.staff).where(tables.duty.c.on_duty == 1)):
+    duty = tables.duty
+    for staff_id, at_us in await store.read(select(duty.c.staff, duty.c.at_us).where(duty.c.on_duty == 1)):
         if staff_id in homes["staff"]:
             homes["staff"][staff_id].on_duty.add(staff_id)
+            homes["staff"][staff_id].on_duty_since_us[staff_id] = at_us
     test = tables.test_mode
     for device, until_us in await store.read(
         select(test.c.device, test.c.until_us).where(test.c.until_us > now_us)

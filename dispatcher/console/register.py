@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from devices.signal import Key
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
 from dispatcher.console.masking import mask_resident, masks, put_back
 from dispatcher.console.problems import Problem, not_found, wrong
-from dispatcher.console.shapes import listed
+from dispatcher.console.shapes import StaffView, listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
 from dispatcher.core.roll import Item, Roll
 from dispatcher.finding import SECTIONS as SEARCHED
+from dispatcher.view import when
 
 _CURSOR_CHARACTERS_MAX = 512
 
@@ -39,6 +41,12 @@ class Kind:
     id_name: str = "id"
     asked_by: tuple[str, ...] = ()
     people: bool = False  #: looks at them are written down
+    view: type[Struct] | None = None  #: where more is told than is written
+
+    @property
+    def told(self) -> type[Struct]:
+        """The shape of what is told of one."""
+        return self.view or self.shape
 
 
 _BY = {
@@ -58,11 +66,13 @@ _UNMASK = (
     ),
 )
 
+_OF_DUTY = ("on_duty", "on_duty_since")
+
 KINDS = (
     Kind("stations", Station, "Station", "站点", asked_by=("area",)),
     Kind("residents", Resident, "Resident", "老人", asked_by=("area",), people=True),
     Kind("devices", Device, "Device", "设备", asked_by=("area", "resident")),
-    Kind("staff", Staff, "Staff", "人员", asked_by=("area", "station"), people=True),
+    Kind("staff", Staff, "Staff", "人员", asked_by=("area", "station"), people=True, view=StaffView),
     Kind("areas", Area, "Area", "区域", id_name="code", asked_by=("area",)),
     # With their secrets: `PUT` takes what `GET` gave. So only for those who may write them.
     Kind("webhooks", Webhook, "Webhook", "推送地址", readers=WHOLE),
@@ -101,6 +111,11 @@ def _shown_to(ask: Ask, item: Item, *, unmasked: str = "") -> dict[str, Any]:
     shown = shown_item(item)
     if isinstance(item, Resident) and masks(ask.access):
         return mask_resident(shown, but=unmasked)
+    if isinstance(item, Staff):
+        roll = ask.scope.rolls.roll_of("staff", item.id)
+        on = roll is not None and item.id in roll.on_duty
+        since_us = roll.on_duty_since_us.get(item.id) if roll is not None and on else None
+        shown |= {"on_duty": on, "on_duty_since": None if since_us is None else when(since_us)}
     return shown
 
 
@@ -192,6 +207,8 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         members = {kind.id_name: item_id, **ask.members}
         if members[kind.id_name] != item_id:
             raise wrong(kind.id_name, "is not the one in the path")
+        if kind.section == "staff":  # `PUT` takes what `GET` gave; who is on duty is said elsewhere
+            members = {name: value for name, value in members.items() if name not in _OF_DUTY}
         if kind.section == "residents" and masks(ask.access):
             members = put_back(members, None if home is None else home.residents[item_id])
         item, new = await ask.rooms.register.put(
@@ -258,7 +275,7 @@ async def _policy_delete(ask: Ask) -> Answer:
 
 def _endpoints(kind: Kind) -> Iterator[Endpoint]:
     path = f"/{kind.section}"
-    item = {"$ref": f"#/components/schemas/{kind.shape.__name__}"}
+    item = {"$ref": f"#/components/schemas/{kind.told.__name__}"}
     common: dict[str, Any] = {"tag": kind.section}
     searched = kind.section in SEARCHED
     yield Endpoint(
@@ -283,7 +300,7 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         handle=_getting(kind),
         roles=kind.readers,
         query=_UNMASK if kind.shape is Resident else (),
-        answer=kind.shape,
+        answer=kind.told,
         audit=Act.LOOK if kind.people else None,
         **common,
     )
@@ -296,8 +313,8 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         handle=_putting(kind),
         roles=WHOLE,
         query=(DISTRICT,),
-        body=kind.shape,
-        answer=kind.shape,
+        body=kind.told,
+        answer=kind.told,
         statuses={200: "Replaced", 201: "Added"},
         writes=True,
         keyed=True,

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from devices.signal import Key
 from dispatcher.core.call import Evidence, OfferState, Outcome, State
-from dispatcher.core.district import Location, Role
+from dispatcher.core.district import Location, Role, Staff
 from dispatcher.core.follow_up import Result
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -295,6 +295,13 @@ class TestView(Struct, frozen=True):
 
     devices: list[str]
     until: datetime | None
+
+
+class StaffView(Staff, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody who works, and whether they are on duty: that is told, and changed by `POST /staff/{id}/duty` alone."""
+
+    on_duty: bool = False
+    on_duty_since: datetime | None = None
 
 
 class DutyView(Struct, frozen=True):

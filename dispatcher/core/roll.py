@@ -47,6 +47,7 @@ class Roll:
         self.by_source: dict[str, Device] = {}
         self.staff_at: dict[str, set[str]] = {}
         self.on_duty: set[str] = set()
+        self.on_duty_since_us: dict[str, int] = {}
         self.test_until_us: dict[str, int] = {}
         self.version = 0  #: goes up with every change
         self.map_version = (
@@ -100,6 +101,7 @@ class Roll:
         if kind == "staff":
             self._forget_staff(item_id)
             self.on_duty.discard(item_id)
+            self.on_duty_since_us.pop(item_id, None)
         items: dict[str, Any] = getattr(self, kind)
         items.pop(item_id, None)
 

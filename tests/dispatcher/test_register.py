@@ -223,6 +223,7 @@ async def test_what_came_before_the_first_district_is_taken_over(register, store
     assert roll.residents["r-00"].area == "411002"
     assert roll.devices["b-00"].name == "新"
     assert roll.on_duty == {"s-00"}
+    assert roll.on_duty_since_us == {"s-00": NOW_US}
     assert roll.test_until_us == {"b-00": NOW_US + 1}
     assert roll.policy("family").repeat == 99
     assert "desk-default" not in roll.stations

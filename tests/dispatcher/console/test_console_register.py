@@ -167,6 +167,26 @@ async def test_test_mode(api, world):
         assert (status, problem["field"]) == (400, "for")
 
 
+async def test_who_is_on_duty_is_told_with_the_staff_since_when_and_not_changed_by_writing_them(api, world):
+    assert (await api("GET", "/staff/s-1"))[1]["on_duty"] is False
+    assert (await api("GET", "/staff/s-1"))[1]["on_duty_since"] is None
+    await api("POST", "/staff/s-1/duty", {"on": True})
+    _, since = await api("GET", "/staff/s-1")
+    assert since["on_duty"] is True
+    assert since["on_duty_since"].endswith("Z")
+    world.clock.us += 60_000_000
+    await api("POST", "/staff/s-1/duty", {"on": True})
+    _, listed = await api("GET", "/staff")
+    assert [one for one in listed["items"] if one["on_duty"]] == [since], "who says so twice came once"
+
+    status, back = await api("PUT", "/staff/s-1", since | {"on_duty": False, "name": "新名字"})
+    assert (status, back) == (200, since | {"name": "新名字"}), (
+        "what GET gave can be written; duty is said elsewhere"
+    )
+    await api("POST", "/staff/s-1/duty", {"on": False})
+    assert (await api("GET", "/staff/s-1"))[1]["on_duty_since"] is None
+
+
 async def test_duty(api, world):
     assert await api("POST", "/staff/s-1/duty", {"on": True}) == (200, {"staff": "s-1", "on": True})
     assert world.rolls.default.on_duty == {"s-1"}
