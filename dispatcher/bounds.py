@@ -79,7 +79,9 @@ BOUNDS: dict[str, Bound] = {
         with_call=True,
         oldest=_first(tables.alerts.c.at_us, tables.alerts.c.due_us.is_(None)),
     ),
-    "handovers": Bound("by age, with what was written", kept.REST_DAYS),
+    "handovers": Bound(
+        "by age, with what was written", kept.REST_DAYS, oldest=_first(tables.handovers.c.at_us)
+    ),
     "faults": Bound(
         "by age once ended; one open fault a device and kind",
         kept.REST_DAYS,

@@ -185,9 +185,9 @@ def test_a_line_below_the_level_costs_next_to_nothing(out: io.StringIO) -> None:
     logs.configure("json", out)
     log = structlog.get_logger()
     log.debug("warm")
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(10_000):
         log.debug("press stored", device="btn-01", signal="s-1")
     # The press path logs at debug; 10 µs each would be 1 % of a millisecond budget. Measured: 0.2 µs.
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
     assert out.getvalue() == ""

@@ -87,7 +87,7 @@ async def test_twenty_thousand_heartbeats_a_second_cost_no_press_and_no_memory()
         tracemalloc.stop()
         await until(lambda: len(ear.receipted) == len(sent))
     assert len(sent) >= 10
-    assert max(ear.receipted[name] - at for name, at in sent.items()) < 1.0, (
+    assert max(ear.receipted[name] - at for name, at in sent.items()) < 3.0, (
         "presses wait a commit, not a queue"
     )
     assert offered > RATE * SECONDS / 10, "there was no flood"

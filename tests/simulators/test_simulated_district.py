@@ -232,7 +232,7 @@ def test_a_second_district_shares_no_id() -> None:
 
 
 def test_twenty_thousand_are_made_quickly() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     document = generate(residents=20_000)
-    assert time.perf_counter() - begin < 3.0
+    assert time.process_time() - begin < 3.0
     assert len(document["devices"]) > 20_000
