@@ -28,7 +28,7 @@ from dispatcher.core.commands import OpenByHand
 from dispatcher.inbox import CommandBody, SignalBody
 from dispatcher.register import InUse, Register
 from dispatcher.store import Do, Prepared, Row, SqliteStore, Store, insert
-from dispatcher.tables import calls, handovers, inbox, meta, places, replies, texts, tokens
+from dispatcher.tables import audit, calls, handovers, inbox, meta, places, replies, texts, tokens
 
 log = structlog.get_logger("erase")
 
@@ -43,6 +43,12 @@ _TEXTS = Prepared(
     .where(texts.c.call == bindparam("of"), texts.c.body != ERASED)
     .values(body=ERASED)
     .returning(texts.c.id)
+)
+#: Why somebody asked to see their numbers may say more about them than that.
+_REASONS = Prepared(
+    update(audit)
+    .where(audit.c.what == bindparam("section"), audit.c.id == bindparam("of"), audit.c.why != "")
+    .values(why=ERASED)
 )
 _PLACES = Prepared(delete(places).where(places.c.call == bindparam("of")).returning(places.c.call))
 _INPUT = Prepared(update(inbox).where(inbox.c.seq == bindparam("of")).values(body=bindparam("new_body")))
@@ -119,6 +125,7 @@ class Erasure:
         about = {*await history.of_person(self._store, section, person_id)}
         about |= {("devices", device) for device in devices}
         counts["history"] = await history.forget(self._store, sorted(about))
+        await self._store.write([Do(_REASONS, [{"section": section, "of": person_id}])])
         value = f"{self._clock.now_us()} {by}"
         await self._store.write([Do(_MARK, [{"key": f"erased:{section}:{person_id}", "value": value}])])
         self._on_erased()

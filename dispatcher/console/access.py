@@ -169,6 +169,20 @@ class Scope:
             station and call.accepted and call.accepted.station == station
         )
 
+    def has_in_hand(self, call: Call) -> bool:
+        """Whether it is theirs to act on now: offered to them or their station and not declined, or accepted by either.
+
+        A district's people stand at its desk. Whoever only sees it, in their area or their district, does not have it.
+        """
+        roll = self.rolls.find(call.district)
+        if roll is None or not call.open or not self.sees_call(call):
+            return False
+        own = roll.desk().id if self.access.role in WHOLE else self._offered_as
+        if call.accepted is not None:
+            return call.accepted.by == self.access.by or call.accepted.station == own != ""
+        offer = call.offer_to(own) if own else None
+        return offer is not None and offer.state not in {OfferState.DECLINED, OfferState.WITHDRAWN}
+
     def beaten(self, call: Call, now_us: int) -> bool:
         """Whether they were asked too and somebody else was first a moment ago: an answer to that is told who."""
         if call.accepted is None or now_us - call.accepted.at_us > _BEATEN_US:

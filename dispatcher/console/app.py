@@ -50,6 +50,7 @@ from dispatcher.console import (
     single_sign_on,
     steps,
     stream,
+    unmasking,
 )
 from dispatcher.console.access import NOBODY, Access, Scope
 from dispatcher.console.audit import SOON, Audit
@@ -126,6 +127,7 @@ def table(
         *canary.ENDPOINTS,
         *(ground or basemap.Ground()).endpoints(),
         *erasing.ENDPOINTS,
+        *unmasking.ENDPOINTS,
         *people.endpoints(persons),
         *single_sign_on.endpoints(provider),
         *authenticator.endpoints(persons),
@@ -275,6 +277,7 @@ class _Door:
             query=_query(endpoint, request),
             key=given or self._rooms.ids.new("q"),
             key_given=given is not None,
+            unmasked=self._log.in_hand,
         )
         if endpoint.body is None:
             return ask

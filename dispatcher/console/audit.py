@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, insert
 
 from config.doors import Clock
 from dispatcher.console.endpoint import Act, Ask, Endpoint
+from dispatcher.core.call import Call
 from dispatcher.store import Do, Prepared, Store, StoreUnavailable
 from dispatcher.tables import audit as table
 
@@ -33,6 +34,8 @@ _EVERY_SECONDS = 1.0
 #: A list that the same person asks for again within so long is the same look.
 _AGAIN_US = 600_000_000
 _LISTS_MAX = 4096
+#: Who was shown which call whole: beyond so many the oldest is forgotten, and would be written once more.
+_IN_HAND_MAX = 20_000
 
 DROPPED = Counter(
     "yijian_audit_dropped_total", "Looks that are not in the audit log: it could not be written"
@@ -58,6 +61,11 @@ class Entry:
     district: str = ""
     area: str = ""
     why: str = ""
+
+
+def about(call: Call) -> tuple[str, str]:
+    """Whose numbers a call shows: the resident's; where there is none, those of whoever telephoned for it."""
+    return ("residents", call.resident) if call.resident else ("calls", call.id)
 
 
 def written(*entries: Entry) -> Do:
@@ -94,6 +102,7 @@ class Audit:
         self._clock = clock
         self._waiting: deque[Entry] = deque()
         self._lists: OrderedDict[tuple[str, ...], int] = OrderedDict()
+        self._in_hand: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._dropped = 0
 
     def note(self, entry: Entry) -> None:
@@ -106,6 +115,28 @@ class Audit:
             return
         self._waiting.append(entry)
         WAITING.set(len(self._waiting))
+
+    def in_hand(self, ask: Ask, call: Call) -> None:
+        """Somebody who has this call in hand is shown its numbers: written once for each of them and call."""
+        key = (ask.access.by, call.id)
+        if key in self._in_hand:
+            return
+        self._in_hand[key] = None
+        if len(self._in_hand) > _IN_HAND_MAX:
+            self._in_hand.popitem(last=False)
+        what, one = about(call)
+        self.note(
+            Entry(
+                at_us=ask.now_us,
+                by=ask.access.by,
+                act=Act.UNMASK,
+                what=what,
+                id=one,
+                district=call.district,
+                area=call.area,
+                why=call.id,
+            )
+        )
 
     async def keep(self, entry: Entry) -> None:
         """On disk now; where the database is away, as soon as it is back: what it tells of has happened."""
@@ -171,12 +202,14 @@ def entry_of(endpoint: Endpoint, ask: Ask, act: Act) -> Entry:
     home = ask.scope.rolls.roll_of("residents", resident) if resident else None
     if home is None or home.district.code != district:
         resident = ""  # asked for, and not there: a district's log names nobody of another
+    what, one = ask.of or (what_of(endpoint), one)
     return Entry(
         at_us=ask.now_us,
         by=ask.access.by,
         act=act,
-        what=what_of(endpoint),
+        what=what,
         id=one or resident or ask.about or ask.query.get("section", ""),
         district=district,
         area=area,
+        why=ask.why,
     )

@@ -49,7 +49,7 @@ async def listing(ask: Ask) -> Answer:
     all_seen = own is None or ask.access.role not in _ASKED
     found, more = await _looked_through(ask, filter_, all_seen=all_seen)
     ask.where = (roll.district.code, query.get("area") or ask.access.area)
-    items = [shown_call(ask.access, call, await ask.rooms.board.view(call)) for call in found]
+    items = [shown_call(ask, call, await ask.rooms.board.view(call)) for call in found]
     return Answer({"items": items, "next": more})
 
 
@@ -86,7 +86,7 @@ def _areas(ask: Ask, roll: Roll, own: frozenset[str] | None) -> list[str] | None
 async def one(ask: Ask) -> Answer:
     """One call."""
     call = await seen(ask)
-    return Answer(shown_call(ask.access, call, await ask.rooms.board.view(call)))
+    return Answer(shown_call(ask, call, await ask.rooms.board.view(call)))
 
 
 async def journal(ask: Ask) -> Answer:

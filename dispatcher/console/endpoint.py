@@ -18,6 +18,7 @@ from dispatcher.console.access import EVERYONE, Access, Scope
 from dispatcher.console.problems import Problem, wrong
 from dispatcher.console.reading import moment_us
 from dispatcher.console.rooms import Rooms
+from dispatcher.core.call import Call
 from dispatcher.core.district import Role
 from dispatcher.core.roll import Roll
 
@@ -95,6 +96,10 @@ class Ask:
     key_given: bool = False
     where: tuple[str, str] | None = None  #: district and area of what was asked for, once known
     about: str = ""  #: which one was asked for, where the path does not say so
+    of: tuple[str, str] | None = None  #: kind and id of whom it is about, where the path names something else
+    why: str = ""  #: the reason given for it
+    #: To be told of a call that is shown whole to a person.
+    unmasked: Callable[[Ask, Call], None] = lambda _ask, _call: None
 
     @property
     def now_us(self) -> int:

@@ -1,9 +1,8 @@
-"""Telephone numbers of residents and their contacts, and the codes of their doors, masked for people who have logged in until they ask for them.
+"""Telephone numbers and door codes, masked for people who have logged in until they ask for them.
 
-How a masked number looks: `dispatcher.core.masks`. While a call is open, whoever sees it must telephone now: nothing is
-masked. Once it is closed, it is, as everywhere else; `GET /residents/{id}?unmask=phone` shows the numbers, and is written
-down; `?unmask=door_code` the code. Programs with a token see them as they are. What comes back masked with a `PUT` is
-left as it was.
+How a masked number looks: `dispatcher.core.masks`. Whoever has an open call in hand must telephone now: it comes to them
+whole, and that is written down once. Everybody else asks (`unmasking.py`, `GET /residents/{id}?unmask=phone`), and each
+time is a line. Programs with a token see them as they are. What comes back masked with a `PUT` is left as it was.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from dispatcher.console.access import Access
+from dispatcher.console.endpoint import Ask
 from dispatcher.console.problems import wrong
 from dispatcher.core.call import Call
 from dispatcher.core.district import Resident
@@ -56,9 +56,19 @@ def mask_call(view: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def shown_call(access: Access, call: Call, view: dict[str, Any]) -> dict[str, Any]:
+def shown_call(ask: Ask, call: Call, view: dict[str, Any]) -> dict[str, Any]:
     """The view as this asker may see it."""
-    return mask_call(view) if masks(access) and not call.open else view
+    return view if shows_whole(ask, call) else mask_call(view)
+
+
+def shows_whole(ask: Ask, call: Call) -> bool:
+    """Whether this asker sees the call with its numbers; for a person that is written down."""
+    if not masks(ask.access):
+        return True
+    if not ask.scope.has_in_hand(call):
+        return False
+    ask.unmasked(ask, call)
+    return True
 
 
 def put_back(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:

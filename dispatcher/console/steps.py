@@ -68,9 +68,7 @@ async def asked(ask: Ask, command: AnyCommand, call: Call | None, district: str)
 async def _shown(ask: Ask, call: Call) -> dict[str, Any]:
     """The call as the asker may see it: without anything about a person where it is out of their sight by now."""
     view = await ask.rooms.board.view(call)
-    return (
-        shown_call(ask.access, call, view) if ask.scope.may_step(call, ask.now_us) else without_person(view)
-    )
+    return shown_call(ask, call, view) if ask.scope.may_step(call, ask.now_us) else without_person(view)
 
 
 def placed(location: Location | None) -> Location | None:

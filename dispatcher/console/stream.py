@@ -23,7 +23,7 @@ from aiohttp import web
 from dispatcher.console.bare import without_person
 from dispatcher.console.endpoint import DISTRICT, Act, Answer, Ask, Endpoint, Query
 from dispatcher.console.knowing import Knowing
-from dispatcher.console.masking import mask_call, masks
+from dispatcher.console.masking import mask_call, masks, shows_whole
 from dispatcher.console.metering import CUT_OFF, EVENTS, READERS
 from dispatcher.console.problems import Problem, wrong
 from dispatcher.console.rooms import Feed, FeedEvent, PositionUnknown, Reader
@@ -122,23 +122,24 @@ class Streams:
         return self.frame(event, _Shown.BARE) if scope.loses(call, event.name) else None
 
     async def _masked(self, ask: Ask, call: Call) -> _Shown:
-        """Numbers are shown while the call is open, also where an event is read again that is older than its end."""
+        """Numbers are shown to whoever has the call in hand now, also where an event is read again that is older."""
         if not masks(ask.access):
             return _Shown.ALL
-        return _Shown.ALL if call.open and not await self._over(ask, call) else _Shown.MASKED
+        present = await self._open_now(ask, call) if call.open else None
+        return _Shown.ALL if present is not None and shows_whole(ask, present) else _Shown.MASKED
 
-    async def _over(self, ask: Ask, call: Call) -> bool:
-        """Whether the call is closed by now. An open one is at hand; of closed ones it is remembered for a while."""
+    async def _open_now(self, ask: Ask, call: Call) -> Call | None:
+        """The call as it is, where it is open. An open one is at hand; of closed ones it is remembered for a while."""
         now = asyncio.get_running_loop().time()
         if now - self._closed.get(call.id, -math.inf) < _CLOSED_SECONDS:
-            return True
+            return None
         present = await ask.rooms.board.get(call.id)
         if present is not None and present.open:
-            return False
+            return present
         self._closed[call.id] = now
         if len(self._closed) > _FRAMES_MAX:
             self._closed.popitem(last=False)
-        return True
+        return None
 
     async def serve(self, ask: Ask) -> web.StreamResponse:
         """One reader, until it goes, is too slow, its token is revoked, or we stop."""

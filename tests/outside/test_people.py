@@ -130,14 +130,27 @@ async def test_from_the_command_line_to_the_name_in_the_journal(house: Server, b
         over = await stream.fact("call.closed", call)
         assert over.state["resident"]["phone"] == "+999138****0001"
         await browser.get("/residents/r-1", unmask="phone")
-        lines = await admin.get("/audit", by="s-1", act="unmask", id="r-1")
-        assert [(one["what"], one["area"]) for one in lines["items"]] == [("residents", "411002001")]
+        again = (await browser.post("/residents/r-1/unmask", {"why": "女儿来电核对号码"})).ok()
+        assert again["phone"] == PHONE
+        lines = await eventually(
+            lambda: _three(admin, by="s-1", act="unmask", id="r-1"), "what was unmasked to stand in the log"
+        )
+        assert {(one["what"], one["area"]) for one in lines} == {("residents", "411002001")}
+        whys = [one["why"] for one in lines]
+        assert sorted(whys, key=str) == sorted(["女儿来电核对号码", None, call], key=str), (
+            "the call in hand came whole, and is there once"
+        )
         looks = await eventually(
             lambda: _items(admin, "/audit", by="s-1", act="listen"), "the stream to stand in the log"
         )
         assert looks[0]["what"] == "events"
     assert "correct horse" not in house.log
     assert PHONE not in house.log
+
+
+async def _three(desk: Desk, **params: str) -> list[dict[str, Any]]:
+    items = await _items(desk, "/audit", **params)
+    return items if len(items) >= 3 else []
 
 
 async def _items(desk: Desk, path: str, **params: str) -> list[dict[str, Any]]:

@@ -155,6 +155,8 @@ EXPECTED: dict[str, Probe] = {
     ),
     "GET /alerts": Probe("alerts", calls=True, listed=True),
     "POST /alerts/{id}/resend": Probe("alerts", seen=(200, 409), calls=True),
+    "POST /calls/{id}/unmask": Probe("calls", EVERYONE, body=lambda _id: {"why": "walk"}, calls=True),
+    "POST /residents/{id}/unmask": Probe("residents", body=lambda _id: {"why": "walk"}),
     "POST /residents/{id}/erase": Probe("residents", WHOLE, seen=()),
     "POST /staff/{id}/erase": Probe("staff", WHOLE, seen=()),
     "GET /faults": Probe("faults", listed=True),

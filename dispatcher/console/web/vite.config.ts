@@ -10,7 +10,7 @@ const server = process.env["YIJIAN_SERVER"] ?? "http://127.0.0.1:12349";
 
 export default defineConfig({
   plugins: [vue()],
-  define: { __VUE_OPTIONS_API__: "false", __VUE_PROD_DEVTOOLS__: "false", __INTLIFY_PROD_DEVTOOLS__: "false" },
+  define: { __VUE_OPTIONS_API__: "false", __VUE_PROD_DEVTOOLS__: "false", __INTLIFY_PROD_DEVTOOLS__: "false", __VUE_I18N_LEGACY_API__: "false", __VUE_I18N_FULL_INSTALL__: "false" },
   build: {
     target: "chrome109",
     cssTarget: "chrome109",

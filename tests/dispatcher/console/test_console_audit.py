@@ -48,6 +48,7 @@ NOT_WRITTEN = {
     "getMap",
     "getCanary",
     "pressCanary",
+    "getLoginWays",
     "getMe",
     "getOwnLogin",
     "getTemplate",

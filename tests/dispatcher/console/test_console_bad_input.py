@@ -34,6 +34,8 @@ GOOD = {
     "stepNote": {"text": "a word"},
     "setDuty": {"on": True},
     "followUp": {"result": "well"},
+    "unmaskCall": {"why": "their daughter asked"},
+    "unmaskResident": {"why": "their daughter asked"},
     "takeHandover": {"sound": True},
     "putStation": {"kind": "care_station"},
     "putArea": {"kind": "street", "parent": "411002"},

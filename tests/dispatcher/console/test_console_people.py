@@ -11,7 +11,7 @@ import pytest
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from conftest import QUICK
-from console_rooms import COMMUNITY, DISTRICT, STREET, call, over
+from console_rooms import COMMUNITY, DISTRICT, STREET, call, offered, over
 
 from dispatcher.console import totp
 from dispatcher.console.app import Options, make_app
@@ -624,7 +624,7 @@ async def test_the_code_of_a_door_is_shown_while_somebody_must_come_and_else_whe
     status, problem = await browser.ask("PUT", "/residents/r-2", {"name": "x", "door_code": "****"})
     assert (status, problem["field"]) == (400, "door_code"), "stars are no code"
 
-    world.board.put(call())
+    world.board.put(call(offers=(offered("desk"),)))
     assert (await browser.ask("GET", "/calls/c-1"))[1]["resident"]["door_code"] == "0123#"
     world.board.put(call(state=State.CLOSED, closed=over()))
     assert (await browser.ask("GET", "/calls/c-1"))[1]["resident"]["door_code"] == "****"
@@ -632,7 +632,7 @@ async def test_the_code_of_a_door_is_shown_while_somebody_must_come_and_else_whe
 
 async def test_an_open_call_shows_whom_to_telephone_and_a_closed_one_masks(browser, world):
     await browser.login()
-    world.board.put(call())
+    world.board.put(call(offers=(offered("st-1"),)))
     _, view = await browser.ask("GET", "/calls/c-1")
     assert (view["resident"]["phone"], view["resident"]["contacts"][0]["phone"]) == (PHONE, "13900000002")
     world.board.put(call(state=State.CLOSED, closed=over()))
@@ -658,8 +658,9 @@ async def test_what_was_masked_is_put_back_as_it_was(browser, world):
 
 async def test_the_stream_masks_what_is_over(browser, client, world):
     await browser.login()
-    world.board.put(call())
-    world.feed.tell("call.opened", call())
+    open_call = call(offers=(offered("st-1"),))
+    world.board.put(open_call)
+    world.feed.tell("call.opened", open_call)
     headers = {"Cookie": f"yijian_session={browser.cookie}"}
     async with client.get("/api/v1/events?after=0", headers=headers) as stream:
         told = await asyncio.wait_for(read_until(stream, b"call.opened"), 3)

@@ -183,6 +183,17 @@ export const en: Language = {
     everyone: "whole street, three nearest beyond, the desk",
     repeat: "all of them ring again",
   },
+  mask: {
+    show: "Show",
+    title: "See masked numbers",
+    why: "Why you need them",
+    hint: "Who looked, when and why is written in the audit log. Masked again after 60 s.",
+    empty: "Say why, in a few words",
+    failed: "Not shown: {why}",
+    shown: "Written in the audit log; masked again after 60 s",
+    editing: "Editing the register",
+    reasons: ["To check with the resident", "To reach the family", "To check the register"],
+  },
   card: {
     label: "Call: {name}",
     pick: "Choose a call on the left",
