@@ -86,7 +86,7 @@ def test_every_word_is_said_in_both_languages():
             assert used in known, used
 
 
-LOOPBACK = {"localhost:1", "127.0.0.1:12349", "[::1]:12349", "127.0.0.1"}
+LOOPBACK = ["localhost:1", "127.0.0.1:12349", "[::1]:12349", "127.0.0.1"]
 
 
 @pytest.mark.parametrize(

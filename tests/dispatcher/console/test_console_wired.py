@@ -91,6 +91,7 @@ async def test_a_press_is_settled_by_http(client, api, world):
             "station": "st-1",
             "at": "",
             "name": "王护理",
+            "station_name": "站st-1",
         }
         status, problem = await api("POST", f"/calls/{call_id}/accept", {"station": "st-2"})
         assert (status, problem["state"], problem["accepted"]["station"]) == (409, "accepted", "st-1")

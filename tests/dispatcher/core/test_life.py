@@ -15,6 +15,7 @@ NAMES = {fact.__struct_config__.tag for fact in AnyFact.__args__}
 #: Facts that are of no call, make one, or say nothing about the call itself.
 OUTSIDE = {
     "call.opened",
+    "call.followed_up",  # how she is a day later
     *(name for name in NAMES if name.startswith(("device.", "area.", "coverage.", "alert."))),
 }
 
