@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from config.doors import from_us
 from devices.signal import Key
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
 from dispatcher.console.masking import mask_resident, masks, put_back
 from dispatcher.console.problems import Problem, not_found, wrong
-from dispatcher.console.shapes import StaffView, listed
+from dispatcher.console.shapes import StaffView, StationView, listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
 from dispatcher.core.roll import Item, Roll
 from dispatcher.finding import SECTIONS as SEARCHED
@@ -66,10 +67,11 @@ _UNMASK = (
     ),
 )
 
-_OF_DUTY = ("on_duty", "on_duty_since")
+#: Told with an item, and not written: `PUT` takes what `GET` gave.
+_TOLD = ("on_duty", "on_duty_since", "open_now")
 
 KINDS = (
-    Kind("stations", Station, "Station", "站点", asked_by=("area",)),
+    Kind("stations", Station, "Station", "站点", asked_by=("area",), view=StationView),
     Kind("residents", Resident, "Resident", "老人", asked_by=("area",), people=True),
     Kind("devices", Device, "Device", "设备", asked_by=("area", "resident")),
     Kind("staff", Staff, "Staff", "人员", asked_by=("area", "station"), people=True, view=StaffView),
@@ -111,6 +113,8 @@ def _shown_to(ask: Ask, item: Item, *, unmasked: str = "") -> dict[str, Any]:
     shown = shown_item(item)
     if isinstance(item, Resident) and masks(ask.access):
         return mask_resident(shown, but=unmasked)
+    if isinstance(item, Station) and (home := ask.scope.rolls.roll_of("stations", item.id)) is not None:
+        shown["open_now"] = home.is_open(item, from_us(ask.now_us))
     if isinstance(item, Staff):
         roll = ask.scope.rolls.roll_of("staff", item.id)
         on = roll is not None and item.id in roll.on_duty
@@ -207,8 +211,7 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         members = {kind.id_name: item_id, **ask.members}
         if members[kind.id_name] != item_id:
             raise wrong(kind.id_name, "is not the one in the path")
-        if kind.section == "staff":  # `PUT` takes what `GET` gave; who is on duty is said elsewhere
-            members = {name: value for name, value in members.items() if name not in _OF_DUTY}
+        members = {name: value for name, value in members.items() if name not in _TOLD}
         if kind.section == "residents" and masks(ask.access):
             members = put_back(members, None if home is None else home.residents[item_id])
         item, new = await ask.rooms.register.put(

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from devices.signal import Key
 from dispatcher.core.call import Evidence, OfferState, Outcome, State
-from dispatcher.core.district import Location, Role, Staff
+from dispatcher.core.district import Location, Role, Staff, Station
 from dispatcher.core.follow_up import Result
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -302,6 +302,12 @@ class StaffView(Staff, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 
     on_duty: bool = False
     on_duty_since: datetime | None = None
+
+
+class StationView(Station, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A station, and whether it is open now: by its hours, and not closed for a while. That is told, not written."""
+
+    open_now: bool = False
 
 
 class DutyView(Struct, frozen=True):

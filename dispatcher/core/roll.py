@@ -6,6 +6,7 @@ A Roll is one district. Reading it is a dict look-up; nothing here waits, and no
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ import msgspec
 
 from config.policies import POLICIES
 from devices.signal import Key
+from dispatcher.core import hours
 from dispatcher.core.district import (
     Area,
     AreaKind,
@@ -104,6 +106,14 @@ class Roll:
             self.on_duty_since_us.pop(item_id, None)
         items: dict[str, Any] = getattr(self, kind)
         items.pop(item_id, None)
+
+    def is_open(self, station: Station, moment: datetime) -> bool:
+        """Whether the station is open at an aware moment: by its hours, and not closed for a while."""
+        if station.closed is not None and (
+            station.closed.until is None or moment < datetime.fromisoformat(station.closed.until)
+        ):
+            return False
+        return hours.parse(station.hours).is_open(moment, self.zone, self.holidays)
 
     def policy(self, key: Key) -> Policy:
         """The district's policy of this key, or the default one."""

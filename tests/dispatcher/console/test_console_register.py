@@ -187,6 +187,17 @@ async def test_who_is_on_duty_is_told_with_the_staff_since_when_and_not_changed_
     assert (await api("GET", "/staff/s-1"))[1]["on_duty_since"] is None
 
 
+async def test_a_station_tells_whether_it_is_open_now_and_that_is_not_written(api, world):
+    _, one = await api("GET", "/stations/st-1")
+    assert one["open_now"] is True
+    status, back = await api("PUT", "/stations/st-1", one | {"closed": {"reason": "停电"}})
+    assert (status, back["open_now"]) == (200, False)
+    _, again = await api(
+        "PUT", "/stations/st-1", {name: value for name, value in back.items() if name != "closed"}
+    )
+    assert again == one, "what GET gave can be written"
+
+
 async def test_duty(api, world):
     assert await api("POST", "/staff/s-1/duty", {"on": True}) == (200, {"staff": "s-1", "on": True})
     assert world.rolls.default.on_duty == {"s-1"}

@@ -154,6 +154,8 @@ export interface Station {
   location?: Location;
   phone?: string;
   capacity?: number;
+  /** By its hours, and not closed for a while. */
+  open_now?: boolean;
 }
 
 export interface Area {
@@ -170,6 +172,8 @@ export interface Staff {
   role: Role;
   station?: string;
   area?: string;
+  on_duty?: boolean;
+  on_duty_since?: Moment | null;
 }
 
 export interface Policy {

@@ -36,6 +36,7 @@ export const pages: RegisterPage[] = [
   { id: "open", title: "register.section.open", may: looks, load: () => import("./OpenCall.vue").then((one) => one.default) },
   { id: "handover", title: "handover.title", may: looks, load: () => import("../shift/HandoverPage.vue").then((one) => one.default) },
   { id: "followups", title: "followup.title", may: looks, load: () => import("../shift/FollowUpsPage.vue").then((one) => one.default) },
+  { id: "duty", title: "duty.title", may: looks, load: () => import("../shift/DutyPage.vue").then((one) => one.default) },
   section("residents"),
   section("devices"),
   section("stations"),

@@ -51,6 +51,14 @@ const zhHandover = {
   fault: { offline: "连不上服务器，请稍后再试", unknown: "请重新登录", forbidden: "这不在您的职责范围内", gone: "没有这条记录，或不在可见范围", wrong: "内容有误", refused: "现在不能这样做", busy: "服务器正忙，请再试一次", broken: "服务器出错了" },
 };
 
+const zhDuty = {
+  title: "值守",
+  counts: "在岗 {n} 人；开放却无人在岗的站点 {m} 个",
+  since: "{t} 上岗",
+  none: "可见范围内没有站点",
+  state: { nobody: "开放中，无人在岗", unnamed: "开放中，未登记人员", closed: "未开放", there: "有人在岗" },
+};
+
 const zhFollowup = {
   title: "回访",
   lead: "每次紧急求救办结后，次日 10:00 至 18:00 由责任站点回访。联系不上的次日再访，最多三次。",
@@ -148,5 +156,13 @@ const enFollowup: typeof zhFollowup = {
   districtLate: "{n} follow-ups are overdue",
 };
 
-export const zh = { handover: zhHandover, followup: zhFollowup };
-export const en = { handover: enHandover, followup: enFollowup };
+const enDuty = {
+  title: "On duty",
+  counts: "{n} on duty; stations open with nobody on duty: {m}",
+  since: "since {t}",
+  none: "There is no station that you may see",
+  state: { nobody: "Open, nobody on duty", unnamed: "Open, no staff in the register", closed: "Closed now", there: "Somebody is on duty" },
+};
+
+export const zh = { duty: zhDuty, handover: zhHandover, followup: zhFollowup };
+export const en = { duty: enDuty, handover: enHandover, followup: enFollowup };
