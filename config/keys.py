@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from config import oidc, reading
+from config import oidc, proxies, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Key:
 
 
 _FIELDS = {
+    "console.proxies": "proxies",
     "demo.speed": "speed",
     "alerts.public_url": "public_url",
     "alerts.templates": "templates",
@@ -295,6 +296,15 @@ KEYS: tuple[Key, ...] = (
         oidc.words,
         "mfa",
         "By which means somebody must have logged in there: all of these in `amr`.",
+    ),
+    Key(
+        "console.proxies",
+        "YIJIAN_PROXIES",
+        proxies.LOOPBACK,
+        proxies.networks,
+        "",
+        "The proxies before us that are believed about `X-Forwarded-For` and `X-Forwarded-Proto`: addresses or networks, "
+        "separated by commas. Without it those on this machine. From anybody else the two count for nothing.",
     ),
     Key(
         "demo.speed",

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from config.keys import KEYS, OTHER_ENVIRONMENT, Key
 from config.lines import read_lines
 from config.oidc import OidcClient, gathered
+from config.proxies import Network
 from config.reading import Address
 from config.sms import SmsProvider, read_sms, variables
 from devices.family import Family, Line
@@ -54,6 +55,7 @@ class Settings:
     map_tiles: str | None
     map_datum: str
     map_attribution: str | None
+    proxies: tuple[Network, ...] = ()
     canary_seconds: float = 300.0  #: 0 = off
     canary_ping_url: str | None = field(default=None, repr=False)
     canary_fail_url: str | None = field(default=None, repr=False)

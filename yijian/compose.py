@@ -125,6 +125,7 @@ async def _serve(
         demo_token=demo_token,
         demo_messages=sink.url if sink is not None else "",
         base_map=base_map(settings),
+        proxies=settings.proxies,
         provider=provider(settings, rooms.clock),
         public_url=settings.public_url,
     )

@@ -24,6 +24,7 @@ import msgspec
 import structlog
 from aiohttp import hdrs, web
 
+from config.proxies import LOOPBACK, Network, networks
 from dispatcher.console import (
     alerts,
     audit,
@@ -55,7 +56,7 @@ from dispatcher.console import (
 from dispatcher.console.access import NOBODY, Access, Scope
 from dispatcher.console.audit import SOON, Audit
 from dispatcher.console.endpoint import Act, Answer, Ask, Endpoint, Part
-from dispatcher.console.knowing import Knowing
+from dispatcher.console.knowing import PROXIES, Knowing
 from dispatcher.console.masking import masks
 from dispatcher.console.metering import REQUESTS, SECONDS
 from dispatcher.console.oidc import Provider
@@ -98,6 +99,7 @@ class Options:
     version: str = "0.1.0"
     stream: stream.StreamOptions = field(default_factory=stream.StreamOptions)
     hasher: Hasher = field(default_factory=Hasher)
+    proxies: tuple[Network, ...] = networks(LOOPBACK)  #: these are believed about who stands behind them
     base_map: basemap.Ground = field(default_factory=basemap.Ground)
     provider: Provider | None = None
     public_url: str = ""
@@ -149,6 +151,7 @@ def make_app(rooms: Rooms, options: Options) -> web.Application:
     # The bound of the body is each endpoint's own (`read`); aiohttp's must not be in its way.
     app = web.Application(middlewares=[_answered], client_max_size=0)
     app[STREAMS] = streams
+    app[PROXIES] = options.proxies
     door = _Door(rooms, knowing, log)
     for endpoint in endpoints:
         app.router.add_route(endpoint.method, API + endpoint.path, door.route(endpoint), name=endpoint.name)

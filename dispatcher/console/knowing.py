@@ -11,6 +11,7 @@ import ipaddress
 
 from aiohttp import web
 
+from config.proxies import Network
 from dispatcher.console.access import Access, Scope, person_access
 from dispatcher.console.problems import Problem
 from dispatcher.console.reading import bearer
@@ -20,6 +21,7 @@ from dispatcher.console.users import START
 from dispatcher.core.roll import Rolls
 
 COOKIE = "yijian_session"
+PROXIES = web.AppKey("proxies", tuple[Network, ...])
 HEADER = "X-Yijian"
 CONSOLE = "console"
 
@@ -78,15 +80,26 @@ def cookie_header(request: web.Request, secret: str) -> dict[str, str]:
 
 
 def by_https(request: web.Request) -> bool:
-    """Whether the browser speaks HTTPS: to us, or to the proxy before us."""
-    return request.secure or request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+    """Whether the browser speaks HTTPS: to us, or to a proxy before us that is believed."""
+    said = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
+    return request.secure or (said == "https" and _believed(request, request.remote or ""))
+
+
+def _believed(request: web.Request, remote: str) -> bool:
+    """Whether this is one of the proxies that the settings name."""
+    found = _ip(remote)
+    return found is not None and any(found in network for network in request.app[PROXIES])
 
 
 def address(request: web.Request) -> str:
-    """Where somebody asks from, to count by. A proxy on this very machine says whom it speaks for; nobody else may."""
+    """Where somebody asks from, to count by. A proxy that the settings name says whom it speaks for; nobody else may.
+
+    Of a row of proxies the nearest that is not believed is who asks: what stands further left anybody may have written.
+    """
     remote = request.remote or ""
-    if _ip(remote) is not None and ipaddress.ip_address(remote).is_loopback:
-        remote = request.headers.get("X-Forwarded-For", remote).rpartition(",")[2].strip() or remote
+    behind = request.headers.get("X-Forwarded-For", "").split(",")
+    while behind and _believed(request, remote) and (before := behind.pop().strip()):
+        remote = before
     found = _ip(remote)
     if found is None:
         return remote[:64]

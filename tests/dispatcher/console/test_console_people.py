@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from conftest import QUICK
 from console_rooms import COMMUNITY, DISTRICT, STREET, call, offered, over
 
+from config.proxies import networks
 from dispatcher.console import totp
 from dispatcher.console.app import Options, make_app
 from dispatcher.console.passwords import Hasher
@@ -346,6 +347,23 @@ async def test_many_at_once_are_many(client):
     statuses = [status for status, _ in got]
     assert statuses.count(401) == 5
     assert statuses.count(429) == 55
+
+
+async def test_who_is_no_proxy_of_ours_is_believed_about_nothing(world, tokens, people):
+    options = Options(tokens=tokens, hasher=Hasher(QUICK), proxies=networks("192.0.2.0/24"))
+    async with TestClient(TestServer(make_app(world.rooms, options)), cookie_jar=DummyCookieJar()) as client:
+        for turn in range(6):
+            guess = Browser(client, **{"X-Forwarded-For": f"203.0.113.{turn}", "X-Forwarded-Proto": "https"})
+            await guess.login("s-1", "wrong horse battery")
+        assert (await guess.login("s-1"))[0] == 429, "one address, whatever it says of itself"
+        assert (await guess.login("s-2"))[0] == 200
+        assert "Secure" not in guess.set_cookie
+
+
+@pytest.mark.parametrize("text", ["10.0.0.5/8", "proxy.example.org", "0.0.0.0/0", "::/0", 7])
+def test_proxies_that_are_none_are_told(text):
+    with pytest.raises(ValueError, match=r"^(is no text|has one|would believe)"):
+        networks(text)
 
 
 async def test_a_proxy_on_this_machine_says_whom_it_speaks_for(client):
