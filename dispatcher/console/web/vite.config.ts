@@ -27,6 +27,8 @@ export default defineConfig({
       },
       output: {
         // The service worker keeps its address for ever: a page asks for it by name.
+        // What reads the map's file has its name, so that whoever weighs the pages knows what it is.
+        chunkFileNames: (chunk) => (chunk.moduleIds.some((id) => id.includes("/node_modules/pmtiles/")) ? "assets/pmtiles-[hash].js" : "assets/[name]-[hash].js"),
         entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
       },
     },
