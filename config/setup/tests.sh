@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every test, in three lanes side by side: what stands outside and what is killed mostly wait for processes, the rest mostly
-# reckons. The stories in a browser come when the first two have ended: they measure what a person sees. All are reported
-# whatever becomes of the others; exit code 1 where one failed.
+# Every test, in three lanes side by side, so that what waits for processes does not wait for what reckons. The stories in a
+# browser come when two of them have ended: they measure what a person sees. All are reported whatever becomes of the
+# others; exit code 1 where one failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -13,6 +13,7 @@ crashes() { # Several at once, one test at a time handed out, since some take te
     local failed=0
     .venv/bin/python -m pytest tests/crash -n 3 --maxschedchunk 1 || failed=1
     .venv/bin/python -m pytest "${long[@]}" || failed=1
+    .venv/bin/python -m pytest tests/world || failed=1
     return "$failed"
 }
 waiting() {
@@ -20,6 +21,7 @@ waiting() {
     crashes >"$said/2-crash" 2>&1 &
     crashes=$!
     .venv/bin/python -m pytest tests/outside "${long[@]/#/--ignore=}" || failed=1
+    .venv/bin/python -m pytest tests/stories || failed=1
     wait "$crashes" || failed=1
     .venv/bin/python -m pytest tests/browser >"$said/3-browser" 2>&1 || failed=1
     return "$failed"
@@ -31,7 +33,8 @@ set +m
 trap 'kill -- -"$lanes" 2>/dev/null || true; exit 130' INT TERM
 failed=0
 config/setup/console.sh check || failed=1
-.venv/bin/python -m pytest --ignore=tests/outside --ignore=tests/crash --ignore=tests/browser || failed=1
+.venv/bin/python -m pytest --ignore=tests/outside --ignore=tests/crash --ignore=tests/browser \
+    --ignore=tests/stories --ignore=tests/world || failed=1
 wait "$lanes" || failed=1
 cat "$said"/*
 exit "$failed"
