@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from outside.harness import Button, Desk
 
 from crash.figures import note
-from crash.trial import HARD, trial_in
+from crash.trial import HARD, ONCE, trial_in
 
 _LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 HOUR, DAY = 3600, 86_400
@@ -53,9 +54,14 @@ async def test_the_clock_is_put_forward_and_back_while_calls_are_open(tmp_path: 
             escalated = Counter(
                 (event.call, event.state["step"]) for event in stream.seen if event.name == "call.escalated"
             )
-            assert max(escalated.values()) == 1, f"a step was taken twice: {escalated}"
-            # Put forward and left there, every step is due: each is taken, once.
-            assert escalated[calls[0], 1] == escalated[calls[0], 2] == 1
+            # The last step rings again after an hour: once more for each time that the clock was put an hour forward.
+            shifts = [now - before for before, now in pairwise((0, *STEPS))]
+            again = sum(shift >= ONCE.repeat for shift in shifts)
+            for (call, step), times in escalated.items():
+                most = 1 + again if step == len(ONCE.steps) - 1 else 1
+                assert times <= most, f"step {step} of {call} was taken {times} times"
+            # Put forward and left there, every step is due: each is taken.
+            assert escalated[calls[0], 1] == 1 <= escalated[calls[0], 2]
         note("clock stepped", steps=len(STEPS), calls=len(calls), escalated=sum(escalated.values()))
         assert await asyncio.to_thread(trial.server.stop) == 0
         verified = await asyncio.to_thread(trial.server.cli, "db", "verify")
