@@ -319,8 +319,8 @@ class House:
             self._logins.add(who)
 
     async def _state(self, who: str) -> Any:
-        """The cookie of somebody: they log in once, and every browser of theirs begins with it."""
-        if who not in self._states:
+        """The cookie of somebody: every browser of theirs begins with it. They log in again where a story ended it."""
+        if not await self._opens(who):
             await self.give_login(who)
             context = await self.browser.new_context()
             headers = {"X-Yijian": "console", "Sec-Fetch-Site": "same-origin"}
@@ -331,6 +331,19 @@ class House:
             self._states[who] = await context.storage_state()
             await context.close()
         return self._states[who]
+
+    def forget(self, who: str) -> None:
+        """Their session is about to end: the next browser of theirs logs in anew."""
+        self._states.pop(who, None)
+
+    async def _opens(self, who: str) -> bool:
+        """Whether the cookie from their last login is still good."""
+        if who not in self._states:
+            return False
+        context = await self.browser.new_context(storage_state=self._states[who])
+        answer = await context.request.get(f"{self.server.url}/api/v1/me")
+        await context.close()
+        return answer.ok
 
     async def keep(self, folder: Path) -> None:
         """Save what is to be seen for whoever looks why the story failed: pictures, traces, complaints."""

@@ -72,7 +72,9 @@ async def test_a_call_that_another_station_takes_says_so_instead_of_vanishing(ho
     await near.step("accept")
     await near.stands(call, "accepted")
     row = other.row(call)
-    await expect(row).to_contain_text("st-01")  # stations of elsewhere are known by their ids
+    await expect(row).to_contain_text(
+        "柳荫助老站"
+    )  # the name of who has it, and nothing else of that station
     await expect(row).to_contain_text("本站不用再去")
     await expect(row).to_be_visible()
     await expect(row).not_to_contain_text("吴秀英")
