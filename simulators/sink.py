@@ -19,7 +19,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import itertools
 import json
 import logging
@@ -36,6 +35,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from config.doors import Clock, SystemClock, from_us
+from config.reading import is_loopback
 from simulators import sink_page
 from simulators.messages import Channel, Message, State
 from simulators.phonebook import Phonebook
@@ -123,7 +123,7 @@ class Sink:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one. Raises OSError where that cannot be, ValueError off loopback."""
-        if not _loopback(host):
+        if not is_loopback(host):
             raise ValueError("is not on loopback: anybody could read the messages")
         host = "127.0.0.1" if host.lower() == "localhost" else host
         app = web.Application(middlewares=[self._guarded], client_max_size=_BODY_BYTES_MAX)
@@ -221,7 +221,7 @@ class Sink:
     ) -> web.StreamResponse:
         """Only loopback names are answered: a name that somebody rebinds to 127.0.0.1 is none."""
         try:
-            if not _loopback(urlsplit(f"//{request.host}").hostname or ""):
+            if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
                 return web.json_response({"error": "only at a loopback address"}, status=421)
             response: web.StreamResponse = await handler(request)
         except ValueError:
@@ -373,12 +373,3 @@ def _short(value: object) -> str:
 def _clean(text: str) -> str:
     """Half of a character, which JSON may hold and no page can show, becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

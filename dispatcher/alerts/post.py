@@ -172,9 +172,7 @@ class Post:
             if row["due_us"] > later_us:
                 continue  # not before the morning: the table has it until then
             if self._group is None or endpoint.ill or endpoint.waits(lane) or endpoint.in_hand >= HAND_MAX:
-                endpoint.leave(lane)
-                if lane in self._lanes:
-                    self._more.add(lane)
+                self.left([row])
                 continue
             message = rows.handed(row)
             self._take(endpoint, lane, [(message, by_seq.get((message.district, message.fact_seq)))])

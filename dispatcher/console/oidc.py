@@ -16,7 +16,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from yarl import URL
 
 from config.doors import Clock
 from config.oidc import OidcClient
+from config.reading import is_loopback
 
 log = structlog.get_logger("oidc")
 
@@ -222,7 +222,7 @@ class Provider:
             raise Unfit("an address that is none") from None
         if not host or read.user is not None or read.fragment:
             raise Unfit("an address that is none")
-        if read.scheme != "https" and not (read.scheme == "http" and self._private and _loopback(host)):
+        if read.scheme != "https" and not (read.scheme == "http" and self._private and is_loopback(host)):
             raise Unfit("an address without https")
         return str(read)
 
@@ -434,12 +434,3 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

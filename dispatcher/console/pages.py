@@ -11,7 +11,6 @@ and no other page asks.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -19,6 +18,7 @@ from importlib.resources.abc import Traversable
 import msgspec
 from aiohttp import web
 
+from config.reading import is_loopback
 from dispatcher.console.problems import Problem
 
 _TYPES = {
@@ -118,7 +118,7 @@ def _at_this_machine(request: web.Request) -> bool:
         return False
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         return False
-    return _loopback(request.remote or "") and _loopback(_host(request.headers.get("Host", "")))
+    return is_loopback(request.remote or "") and is_loopback(_host(request.headers.get("Host", "")))
 
 
 def _host(header: str) -> str:
@@ -126,12 +126,3 @@ def _host(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0]
-
-
-def _loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
