@@ -294,6 +294,8 @@ class _Connection:
         except Exception as error:  # noqa: BLE001 - a broken pipe: the connection is over
             self._break(error)
             return
+        if self._paho.socket() is not sock:
+            return  # writing has shown that the connection is over, and aiomqtt has been told
         if self._paho.want_write() and not self._watching:
             self._loop.add_writer(sock.fileno(), self._write)
             self._watching = True

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiomqtt
 import msgspec
@@ -213,6 +215,21 @@ async def test_an_ack_of_an_old_connection_is_not_sent(tmp_path: Path, port: int
         await inbox.wait_for(1)
         await asyncio.sleep(0.1)
         assert not acked
+
+
+async def test_a_connection_that_ends_while_it_is_written_to_is_let_go(tmp_path: Path, port: int) -> None:
+    async with a_gateway(tmp_path, port) as (gateway, _):
+        connection = gateway._mqtt._connection
+        real, gone = connection._paho, socket.socket()
+        sockets = [gone, None]  # paho closes its socket, and still has something to say
+        connection._paho = SimpleNamespace(
+            socket=lambda: sockets.pop(0), loop_write=gone.close, want_write=lambda: True
+        )
+        try:
+            connection._write()
+        finally:
+            connection._paho = real
+        assert not connection._watching
 
 
 async def test_reading_stops_and_starts(tmp_path: Path, port: int) -> None:
