@@ -1,6 +1,7 @@
 """What is held against the journal at the end: every press in one call, every due step once and in its time.
 
     found = judge(events, presses, calls, plan, away)
+    everybody_told(events, answered, told)        what staff were answered, who was notified, what wearers heard
 
 `away` are the spans in which something that is needed was not there, in seconds since 1970: what falls due in one of
 them is due at its end. Nothing may come early, nothing twice, and what is late must not be followed by all that it was
@@ -9,8 +10,8 @@ late for: from one ringing to the next the policy's pause goes by.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,9 @@ ABOUT_SECONDS = 0.5 * PATIENCE
 EARLY_SECONDS = 0.005
 #: From then on it rings five times as slowly: `contract.md`, section 7.
 QUICK_REPEATS = 10
+
+#: What has happened when a wearer is told that state.
+_TOLD_BY = {"received": "call.opened", "accepted": "call.accepted", "closed": "call.closed"}
 
 Spans = Sequence[tuple[float, float]]
 
@@ -85,14 +89,18 @@ def judge(
     away: Spans = (),
     *,
     until: float | None = None,
+    owners: Mapping[str, str] | None = None,
 ) -> Found:
     """Hold the journal and the calls against what the devices said and were told, and against the clock.
 
-    `until`: when the calls were read, in seconds since 1970; from then on nothing can be missing.
+    `until`: when the calls were read, in seconds since 1970; from then on nothing can be missing. `owners`: whose
+    device it is.
     """
     the_journal(events)
+    as_receipted(presses)
     by_call = presses_in_calls(events, presses, calls)
     one_open_call_each(events)
+    where_they_belong(events, presses, owners or {})
     found = Found(len(presses), len(calls))
     for call in calls:
         one_life(call, by_call[call["id"]])
@@ -106,6 +114,17 @@ def the_journal(events: list[Event]) -> None:
     assert len(ids) == len(set(ids)), "a fact came twice on the stream"
     seqs = [event.data["seq"] for event in events]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "the journal has gaps"
+
+
+def as_receipted(presses: list[Press]) -> None:
+    """No button of the register is a stranger's, and none was sent away."""
+    wrong = [
+        (press.device, press.id, receipt["result"])
+        for press in presses
+        for receipt in press.receipts
+        if receipt["result"] not in {"stored", "duplicate", "busy"}
+    ]
+    assert not wrong, f"{len(wrong)} receipts say what cannot be: {wrong[:3]}"
 
 
 def presses_in_calls(
@@ -147,6 +166,22 @@ def one_open_call_each(events: list[Event]) -> None:
             del open_by_need[event.state["resident"]["id"], event.state["key"]]
 
 
+def where_they_belong(events: list[Event], presses: list[Press], owners: Mapping[str, str]) -> None:
+    """A press is in a call of its own resident and of its own key, and in none that was closed."""
+    keys = {(press.device, press.id): press.key for press in presses}
+    closed: set[str | None] = set()
+    for event in events:
+        if event.name == "call.closed":
+            closed.add(event.call)
+        if event.name not in {"call.opened", "call.joined"}:
+            continue
+        device, name = event.data["cause"]["device"], event.data["cause"]["id"]
+        resident, key = event.state["resident"]["id"], event.state["key"]
+        assert event.call not in closed, f"{name} of {device} joined {event.call}, which was closed"
+        assert owners.get(device, resident) == resident, f"{name} of {device} is in a call of {resident}"
+        assert keys[device, name] == key, f"{name} of {device} is in a call of another key: {key}"
+
+
 def one_life(call: dict[str, Any], facts: list[Event]) -> None:
     """Opened once, accepted and closed at most once, and nothing rings behind the accept."""
     names = [fact.name for fact in facts]
@@ -160,12 +195,49 @@ def one_life(call: dict[str, Any], facts: list[Event]) -> None:
     if "call.accepted" in names:
         accepted = names.index("call.accepted")
         assert "call.escalated" not in names[accepted:], f"{call['id']} escalated behind its accept: {names}"
-    assert names.count("call.accepted") <= 1, names
-    assert names.count("call.closed") <= 1, names
-    assert not {"call.lapsed", "call.reopened"} & set(names), names
+        left = [
+            offer["station"] for offer in facts[accepted].state["dispatches"] if offer["state"] == "offered"
+        ]
+        assert not left, f"{call['id']} was accepted, and these are still asked: {left}"
+    assert names.count("call.accepted") <= 1, f"{call['id']} was accepted twice: {names}"
+    assert names.count("call.closed") <= 1, f"{call['id']} was closed twice: {names}"
+    assert not {"call.lapsed", "call.reopened"} & set(names), f"{call['id']} was lost by its holder: {names}"
     if "call.closed" in names:
-        closed = facts[names.index("call.closed")]
+        end = names.index("call.closed")
+        assert not {"call.escalated", "call.dispatched"} & set(names[end:]), (
+            f"{call['id']} rings behind its close: {names}"
+        )
+        closed = facts[end]
         assert closed.data["cause"]["kind"] == "command", f"{call['id']} was closed by {closed.data['cause']}"
+
+
+def everybody_told(
+    events: list[Event],
+    answered: Collection[tuple[str, str]],
+    notified: Counter[str],
+    progress: Collection[tuple[str, str, str]],
+) -> None:
+    """Nothing that was answered with success is gone, everybody heard of every call, and nobody of one that is not.
+
+    `answered`: call and fact that a 200 told of; `notified`: how often somebody was sent each call's opening;
+    `progress`: device, call and state that a wearer was told.
+    """
+    happened = Counter((event.call, event.name) for event in events)
+    lost = [answer for answer in answered if not happened[answer]]
+    assert not lost, f"{len(lost)} commands were answered with success and never happened: {lost[:3]}"
+    known = {event.call for event in events if event.name == "call.opened"}
+    unheard = sorted(call for call in known if call and not notified[call])
+    assert not unheard, f"nobody was notified of {len(unheard)} calls: {unheard[:3]}"
+    assert notified.keys() <= known, "somebody was notified of a call that is not there"
+    devices = defaultdict(set)
+    for event in events:
+        if event.name in {"call.opened", "call.joined"}:
+            devices[event.call].add(event.data["cause"]["device"])
+    for device, call, state in progress:
+        assert call in known, f"a wearer was told of a call that is not there: {call}"
+        assert device in devices[call], f"the wearer of {device} was told of somebody else's call {call}"
+        told = _TOLD_BY[state]
+        assert happened[call, told], f"the wearer of {device} was told {state!r} of {call}: no {told}"
 
 
 def in_time(

@@ -1,4 +1,7 @@
-"""Somebody who is notified of calls by webhook: which calls, how often, and every signature held against the secret."""
+"""Somebody who is notified of calls by webhook: which calls, how often, and every signature held against the secret.
+
+What should not be is kept in `wrong`: said here, an error would only be an answer 500, and the next try a good one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections import Counter
 from typing import Self
 
 from aiohttp import web
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 SECRET = "whsec_" + base64.b64encode(b"whoever is notified here").decode()
 
@@ -19,6 +22,7 @@ class Notified:
     def __init__(self) -> None:
         self.opened: Counter[str] = Counter()
         self.ids: dict[str, str] = {}  #: the message's id by its call
+        self.wrong: list[str] = []
         self.port = 0  #: where it is found; another one where there is a proxy in between
         self._check = Webhook(SECRET)
 
@@ -43,9 +47,18 @@ class Notified:
 
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
-        self._check.verify(body, dict(request.headers))
-        call = json.loads(body)["data"]["call"]["id"]
-        first = self.ids.setdefault(call, request.headers["webhook-id"])
-        assert first == request.headers["webhook-id"], "another id for the same message"
+        try:
+            self._check.verify(body, dict(request.headers))
+        except WebhookVerificationError as error:
+            self.wrong.append(f"a message that is not signed: {error}")
+            return web.Response(status=400)
+        told = json.loads(body)
+        call, name = told["data"]["call"]["id"], request.headers["webhook-id"]
+        if told["type"] != "call.opened":
+            self.wrong.append(f"a message that nobody wanted: {told['type']} of {call}")
+        elif self.ids.setdefault(call, name) != name:
+            self.wrong.append(
+                f"another id for the same message of {call}: {name}, and {self.ids[call]} before"
+            )
         self.opened[call] += 1
         return web.Response(status=204)

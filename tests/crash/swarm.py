@@ -113,7 +113,10 @@ class HubOf:
         told = json.loads(payload)
         if told["type"] == "receipt":
             name = (topic.split("/")[2], told["id"])
-            press = self._swarm.presses[name]
+            press = self._swarm.presses.get(name)
+            if press is None:  # judged at the end: raised here it would only be a line on standard error
+                self._swarm.strange.append(name)
+                return
             press.receipts.append(told)
             if press.stored:
                 self._swarm.stored += self.waiting.pop(name, None) is not None
@@ -133,6 +136,8 @@ class Swarm:
         """The calls that receipts named, in the order in which they became known."""
         self._known: set[str] = set()
         self.progress: list[tuple[str, str, str]] = []
+        self.strange: list[PressId] = []
+        """Receipts of presses that nobody here made."""
         self.stored = 0
         """How many presses have the receipt that they are stored."""
         self.on_receipt: Callable[[Press], None] = lambda _: None
