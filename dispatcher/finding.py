@@ -4,7 +4,7 @@
     await finder.ready(roll, "residents")
     finder.found(roll, "residents", "wrl 0001")     ids, the best first
 
-What can be searched of an item is made once and kept while the item is the same; for a question, all of it is one text that
+What can be searched of an item is made once and kept while the item and what it belongs to are the same; for a question, all of it is one text that
 is looked through by the machine's own search. 20,000 residents are asked in about a millisecond, and made anew in
 pieces between which the loop gets its turn.
 """
@@ -21,11 +21,11 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from dispatcher.core.district import Device, Resident, Staff, Station
-from dispatcher.core.roll import Roll
+from dispatcher.core.district import Area, Device, Resident, Staff, Station, Webhook
+from dispatcher.core.roll import Item, Roll
 
 #: Sections that can be searched.
-SECTIONS = ("residents", "stations", "staff", "devices")
+SECTIONS = ("residents", "stations", "staff", "devices", "areas", "webhooks")
 _ITEMS_A_TURN = 200
 _WORDS_MAX = 6
 _WAYS_MAX = 8
@@ -80,9 +80,29 @@ def _digits(phone: str) -> str:
     return digits[2:] if digits.startswith("86") and len(digits) == 13 else digits
 
 
-def entry_of(item: Any) -> str:
+def around(roll: Roll, item: Item) -> tuple[str, ...]:
+    """The names of what an item belongs to: it is found by them too."""
+    match item:
+        case Device():
+            resident = roll.residents.get(item.resident)
+            return (resident.name,) if resident is not None else ()
+        case Area():
+            return _names(roll, item.parent)
+        case Staff() if item.station:
+            station = roll.stations.get(item.station)
+            return (station.name, *_names(roll, station.area)) if station is not None else ()
+    return _names(roll, item.area)
+
+
+def _names(roll: Roll, code: str) -> tuple[str, ...]:
+    """An area's name and those above it, the widest first."""
+    areas = [roll.areas.get(one) for one in roll.lineage(code)]
+    return tuple(area.name for area in reversed(areas) if area is not None)
+
+
+def entry_of(item: Any, belongs: tuple[str, ...] = ()) -> str:
     """All that an item is found by, as one text in which each part has its sign before it."""
-    name = _plain(item.name)
+    item_id, name = (item.code if isinstance(item, Area) else item.id), _plain(getattr(item, "name", ""))
     phones = [getattr(item, "phone", "")]
     rest: list[str] = []
     match item:
@@ -92,11 +112,14 @@ def entry_of(item: Any) -> str:
         case Staff():
             rest += [item.station]
         case Device():
-            rest += [item.address, item.resident]
+            rest += [item.address, item.resident, item.family]
         case Station():
             rest += [item.area]
-    ways = list(readings(item.name))
-    parts = [_START, _ID, item.id.lower(), _NAME, name]
+        case Webhook():
+            rest += [item.url]
+    rest += belongs
+    ways = list(readings(name))
+    parts = [_START, _ID, item_id.lower(), _NAME, name]
     for sign, said in (
         (_INITIALS, {"".join(one[0] for one in way) for way in ways} or {""}),
         (_PINYIN, {"".join(way) for way in ways}),
@@ -112,7 +135,7 @@ class _Shelf:
     """One section of one district."""
 
     version: int = -1
-    entries: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    entries: dict[str, tuple[Any, tuple[str, ...], str]] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     text: str = ""
@@ -131,12 +154,12 @@ class Finder:
         async with self._lock:
             while shelf.version != roll.version:
                 version, items = roll.version, dict(getattr(roll, section))
-                entries: dict[str, tuple[Any, str]] = {}
+                entries: dict[str, tuple[Any, tuple[str, ...], str]] = {}
                 made = 0
                 for place, (item_id, item) in enumerate(items.items(), 1):
-                    known = shelf.entries.get(item_id)
-                    if known is None or known[0] is not item:
-                        known = (item, entry_of(item))
+                    known, belongs = shelf.entries.get(item_id), around(roll, item)
+                    if known is None or known[0] is not item or known[1] != belongs:
+                        known = (item, belongs, entry_of(item, belongs))
                         made += 1
                         if made % _ITEMS_A_TURN == 0:
                             await asyncio.sleep(0)
@@ -144,11 +167,11 @@ class Finder:
                     if place % 5_000 == 0:
                         await asyncio.sleep(0)
                 starts, at = [], 0
-                for _item, text in entries.values():
+                for *_, text in entries.values():
                     starts.append(at)
                     at += len(text)
                 shelf.entries, shelf.ids, shelf.starts = entries, list(entries), starts
-                shelf.text = "".join(text for _item, text in entries.values())
+                shelf.text = "".join(text for *_, text in entries.values())
                 shelf.version = version
 
     def found(self, roll: Roll, section: str, question: str) -> list[str]:
@@ -163,7 +186,7 @@ class Finder:
             scores = {
                 place: score + more
                 for place, score in scores.items()
-                if (more := _fit(shelf.entries[shelf.ids[place]][1], needles))
+                if (more := _fit(shelf.entries[shelf.ids[place]][2], needles))
             }
         return [shelf.ids[place] for place in sorted(scores, key=lambda place: (-scores[place], place))]
 
@@ -211,7 +234,7 @@ def _fits(shelf: _Shelf, needles: list[tuple[str, int]]) -> dict[int, int]:
     if sum(shelf.text.count(one) for one in loose) <= _FOUND_MAX:
         # Whatever fits has one of these in it: one look at the whole, the rest at the few that are left.
         for place in {place for one in loose for place in _places(shelf, one)}:
-            if score := _fit(shelf.entries[shelf.ids[place]][1], needles):
+            if score := _fit(shelf.entries[shelf.ids[place]][2], needles):
                 scores[place] = score
         return scores
     for needle, score in needles:

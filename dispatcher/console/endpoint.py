@@ -196,6 +196,7 @@ class Endpoint:
     statuses: Mapping[int, str] = field(default_factory=dict)  #: those beside the usual ones
     writes: bool = False
     keyed: bool = False  #: its answer is kept by Idempotency-Key here (the desk keeps those it decides)
+    new_only: bool = False  #: `If-None-Match: *` is heard: nothing that is there is replaced
     public: bool = False
     session: bool = False  #: for a person who has logged in, not for a token
     audit: Act | None = None  #: what the audit log says of it

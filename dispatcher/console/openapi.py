@@ -48,6 +48,12 @@ _KEY = {
     "description": "one a write; the same key asked again gives the same outcome",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
 }
+_NEW_ONLY = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "`*`: add only, and replace nothing that is there (412)",
+    "schema": {"type": "string", "enum": ["*"]},
+}
 _LAST_EVENT_ID = {
     "name": "Last-Event-ID",
     "in": "header",
@@ -120,6 +126,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     parameters += [_parameter(query) for query in endpoint.query]
     if endpoint.writes:
         parameters.append(_KEY)
+    if endpoint.new_only:
+        parameters.append(_NEW_ONLY)
     if endpoint.answer_type == "text/event-stream":
         parameters.append(_LAST_EVENT_ID)
     if parameters:

@@ -57,7 +57,10 @@ _BY = {
 }
 
 _SEARCH = (
-    Query("search", "by name, pinyin or its initials, telephone, address, id; what fits best comes first"),
+    Query(
+        "search",
+        "by name, pinyin or its initials, telephone, address, id, its area or station; what fits best comes first",
+    ),
 )
 _UNMASK = (
     Query(
@@ -208,6 +211,8 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         roll = home if home is not None and "district" not in ask.query else ask.roll()
         if not ask.scope.sees_district(roll) or (home is not None and not ask.scope.sees_district(home)):
             raise Problem(403, "this is outside your scope")
+        if home is not None and ask.request.headers.get("If-None-Match") == "*":
+            raise Problem(412, f"{kind.id_name}: is already there", field=kind.id_name)
         members = {kind.id_name: item_id, **ask.members}
         if members[kind.id_name] != item_id:
             raise wrong(kind.id_name, "is not the one in the path")
@@ -318,9 +323,14 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         query=(DISTRICT,),
         body=kind.told,
         answer=kind.told,
-        statuses={200: "Replaced", 201: "Added"},
+        statuses={
+            200: "Replaced",
+            201: "Added",
+            412: "It is there already, and `If-None-Match: *` asked for a new one",
+        },
         writes=True,
         keyed=True,
+        new_only=True,
         audit=Act.CHANGE,
         **common,
     )

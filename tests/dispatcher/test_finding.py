@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dispatcher.core.district import Contact, Device, District, Resident, Staff
+from dispatcher.core.district import Area, Contact, Device, District, Resident, Staff, Station, Webhook
 from dispatcher.core.roll import Roll
 from dispatcher.finding import Finder
 
@@ -68,6 +68,27 @@ async def test_devices_and_staff_are_found_too(asked):
     assert await asked("0007", "devices") == ["btn-0007"]
     assert await asked("r-1", "devices") == ["btn-0007"]
     assert await asked("zm", "staff") == ["s-1"]
+
+
+async def test_what_belongs_to_another_is_found_by_its_name_now(asked):
+    roll = asked.roll
+    roll.put(Area(code="411002001", name="西关街道", kind="street", parent="411002"))
+    roll.put(Area(code="411002001003", name="碾上社区", kind="community", parent="411002001"))
+    roll.put(Station(id="st-01", name="碾上助老站", kind="care_station", area="411002001003"))
+    roll.put(Resident(id="r-10", name="郑和", area="411002001003"))
+    roll.put(Webhook(id="wh-1", url="https://city.example/hook", area="411002001"))
+    assert await asked("西关") == ["r-10"]
+    assert await asked("碾上 zh") == ["r-10"]
+    assert await asked("碾上助老", "staff") == ["s-1"]
+    assert await asked("王瑞兰", "devices") == ["btn-0007"]
+    assert (await asked("nianshang", "areas"), await asked("411002001003", "areas")) == (
+        ["411002001003"],
+    ) * 2
+    assert await asked("city.example", "webhooks") == await asked("wh-1", "webhooks") == ["wh-1"]
+    roll.put(Area(code="411002001", name="东关街道", kind="street", parent="411002"))
+    assert (await asked("西关"), await asked("东关")) == ([], ["r-10"])
+    roll.put(Resident(id="r-1", name="张三"))
+    assert (await asked("王瑞兰", "devices"), await asked("张三", "devices")) == ([], ["btn-0007"])
 
 
 async def test_twenty_thousand_are_asked_quickly():

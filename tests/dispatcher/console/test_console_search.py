@@ -20,3 +20,23 @@ async def test_somebody_is_found_by_pinyin_page_by_page_and_only_in_scope(api, w
     _, by_number = await api("GET", "/residents?search=139-1234%200061", who="station")
     assert len(by_number["items"]) == 2
     assert (await api("GET", "/residents?search=nobody-at-all"))[1] == {"items": [], "next": None}
+
+
+async def test_areas_and_webhooks_are_found_too_and_webhooks_by_the_district_alone(api, world):
+    await world.register.put("webhooks", {"id": "wh-61", "url": "https://city.example/hook"})
+    _, found = await api("GET", "/webhooks?search=city.example")
+    assert [one["id"] for one in found["items"]] == ["wh-61"]
+    assert (await api("GET", "/webhooks?search=city.example", who="station"))[0] == 403
+    code = world.rolls.default.stations["st-1"].area
+    _, found = await api("GET", f"/areas?search={code}")
+    assert found["items"][0]["code"] == code
+
+
+async def test_what_is_new_replaces_nothing_that_is_there(api, world):
+    before = (await api("GET", "/residents/r-1"))[1]
+    new = {"If-None-Match": "*"}
+    status, problem = await api("PUT", "/residents/r-1", {"name": "别人"}, headers=new)
+    assert (status, problem["field"]) == (412, "id")
+    assert (await api("GET", "/residents/r-1"))[1] == before
+    assert (await api("PUT", "/residents/r-62", {"name": "新来"}, headers=new))[0] == 201
+    assert (await api("PUT", "/residents/r-62", {"name": "新来的"}))[0] == 200

@@ -4,11 +4,10 @@ import type { Problem } from "../src/api/problem";
 import { firstOf, wrongFrom, wrongIn } from "../src/register/checks";
 import { datesOf, isDate } from "../src/register/dates";
 import { draftOf, newId, numberOf, pairOf, same, sent, unmasked } from "../src/register/draft";
+import { masked } from "../src/parts/unmask";
 import { errorAt } from "../src/register/errors";
 import { hoursFaults, isSpan, spansOf, weekOf } from "../src/register/hours";
-import { initialsOf } from "../src/register/pinyin";
 import { policyFaults, sentences, spanOf } from "../src/register/policy";
-import { entryOf, found, masked } from "../src/register/search";
 import type { PolicyItem } from "../src/register/shapes";
 import { strangerFaults } from "../src/register/stranger";
 import { momentOf, wallOf } from "../src/register/wallclock";
@@ -63,38 +62,7 @@ describe("a moment by the district's clock", () => {
   });
 });
 
-describe("pinyin initials", () => {
-  it.each([["王瑞兰", "wrl"], ["李秀英", "lxy"], ["张伟", "zw"], ["欧阳修", "oyx"], ["额尔敦", "eed"], ["曾国藩", "zgf"], ["单田芳", "stf"], ["Anna 李", "annal"]])("%s is %s", (name, typed) => {
-    expect(initialsOf(name)).toContain(typed);
-  });
-
-  it("knows both readings of a name that has two, and none of a name that is none", () => {
-    expect(initialsOf("乐嘉")).toEqual(["yj", "lj"]);
-    expect(initialsOf("☎")).toEqual([]);
-  });
-});
-
-describe("finding somebody", () => {
-  const people = [
-    { id: "r-1", name: "王瑞兰", phone: "+99918178173286", address: "五一路街道碾上社区701室" },
-    { id: "r-2", name: "吴瑞兰", phone: "138 0000 1111", address: "丁庄街道李庄社区" },
-    { id: "r-3", name: "王芳", phone: "", address: "文峰街道" },
-  ];
-  const entries = people.map((one) => entryOf(one, { id: one.id, name: one.name, phones: [one.phone], rest: [one.address] }));
-  const names = (query: string): string[] => found(entries, query).map((one) => one.id);
-
-  it("gives everybody in their order where nothing is asked", () => {
-    expect(names("  ")).toEqual(["r-1", "r-2", "r-3"]);
-  });
-
-  it.each([["wrl", ["r-1", "r-2"]], ["王", ["r-1", "r-3"]], ["瑞兰", ["r-1", "r-2"]], ["3286", ["r-1"]], ["1380000", ["r-2"]], ["李庄", ["r-2"]], ["r-3", ["r-3"]], ["ＷＲＬ", ["r-1", "r-2"]], ["王 五一路", ["r-1"]], ["zzz", []], ["32", []]])("%s finds %j", (query, wanted) => {
-    expect(names(query)).toEqual(wanted);
-  });
-
-  it("puts the whole initials before those that only begin so", () => {
-    expect(names("wf")[0]).toBe("r-3");
-  });
-
+describe("a telephone number in a list", () => {
   it("masks a number so that two can be told apart and none can be rung", () => {
     expect(masked("+99918178173286")).toBe("+99****3286");
     expect(masked("110")).toBe("***");
@@ -176,7 +144,7 @@ describe("what the server found wrong", () => {
 
   it("has words for every code, in both languages", () => {
     const words = new Set(Object.keys(zh.wrong));
-    for (const said of ["is longer than 5 characters", "must be 1 to 64 of A-Z", "is no language such as", "must be a year between 1 and 2", "x is of another district", "lies in itself", "is already the device", "is empty", "is earlier than the step before it", "must be more than 0 seconds and at most 10 years", "is no fact such as", "secret must begin with whsec_", "is no device family", "is no date such as", "Expected `int`"]) {
+    for (const said of ["is longer than 5 characters", "must be 1 to 64 of A-Z", "is no language such as", "must be a year between 1 and 2", "x is of another district", "is already there", "lies in itself", "is already the device", "is empty", "is earlier than the step before it", "must be more than 0 seconds and at most 10 years", "is no fact such as", "secret must begin with whsec_", "is no device family", "is no date such as", "Expected `int`"]) {
       expect(words).toContain(wrongFrom(problem({ field: "f", detail: said }))[0]!.word);
     }
     expect(Object.keys(en.wrong)).toEqual(Object.keys(zh.wrong));

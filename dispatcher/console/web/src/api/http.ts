@@ -73,6 +73,8 @@ export interface Writing {
   key?: string;
   patienceMs?: number;
   method?: "POST" | "PUT" | "DELETE";
+  /** Add only: what is there under this id is not replaced. */
+  anew?: boolean;
   /** Told when it is not decided yet and is asked again. */
   onWaiting?: () => void;
 }
@@ -91,14 +93,14 @@ export async function write<T>(path: string, body: unknown, options: Writing = {
 }
 
 async function writing<T>(path: string, body: unknown, options: Writing): Promise<Answer<T>> {
-  const { key = newKey(), patienceMs = PATIENCE_MS, method = "POST", onWaiting } = options;
+  const { key = newKey(), patienceMs = PATIENCE_MS, method = "POST", anew = false, onWaiting } = options;
   const until = Date.now() + patienceMs;
   for (;;) {
     const answer = await once<T>(
       path,
       {
         method,
-        headers: { "Content-Type": "application/json", "Idempotency-Key": key, ...credentials(true) },
+        headers: { "Content-Type": "application/json", "Idempotency-Key": key, ...(anew ? { "If-None-Match": "*" } : {}), ...credentials(true) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       },
       WRITE_MS,

@@ -16,6 +16,14 @@ export interface Unmasked {
 export const SHOWN_MS = 60_000;
 
 export const isMasked = (text: string): boolean => text.includes("****");
+
+/** `+99918178173286` is `+99****3286`: enough to tell two apart, not enough to ring. */
+export function masked(phone: string): string {
+  const characters = [...phone];
+  if (characters.length <= 4) return "*".repeat(characters.length);
+  return `${characters.slice(0, characters.length > 9 ? 3 : 0).join("")}****${characters.slice(-4).join("")}`;
+}
+
 export const dial = (phone: string): string => `tel:${phone.replace(/[^\d+*#]/g, "")}`;
 
 export interface Asked {

@@ -143,6 +143,7 @@ const SAID: [RegExp, string, (string | null)?][] = [
   [/time of day|no span|is no hours|HH:MM/, "span"],
   [/another district/, "otherDistrict"],
   [/lies in itself|is the area itself/, "itself"],
+  [/is already there/, "exists"],
   [/is also|is already/, "taken"],
   [/is needed|is empty/, "needed"],
   [/is earlier than/, "earlier"],

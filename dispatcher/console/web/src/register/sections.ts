@@ -1,9 +1,9 @@
-/** The sections of the register: what of an item is shown in its list, what it can be found by, and the fields of its form. */
+/** The sections of the register: what of an item is shown in its list, and the fields of its form. */
 
 import { register } from "../live/register";
 import type { IconName } from "../parts/icons";
+import { masked } from "../parts/unmask";
 import { word } from "../words";
-import { masked, type Searched } from "./search";
 import type { AreaItem, DeviceItem, Draft, ResidentItem, StaffItem, StationItem, WebhookItem } from "./shapes";
 
 export type FieldKind = "text" | "lines" | "phone" | "code" | "number" | "choice" | "area" | "station" | "resident" | "place" | "hours" | "onCall" | "closed" | "contacts" | "keys" | "events" | "secret";
@@ -33,7 +33,6 @@ export interface Section<T> {
   prefix: string;
   fields: Field[];
   row: (item: T) => Row;
-  searched: (item: T) => Searched;
   blank: () => Draft;
 }
 
@@ -60,7 +59,6 @@ export const residents: Section<ResidentItem> = {
     { name: "contacts", kind: "contacts" },
   ],
   row: (one) => ({ title: text(one.name) || one.id, sub: text(one.address) || register.areaPath(one.area ?? null), meta: masked(text(one.phone)), icon: "person" }),
-  searched: (one) => ({ id: one.id, name: text(one.name), phones: [one.phone, ...(one.contacts ?? []).map((contact) => contact.phone)], rest: [one.address, register.areaPath(one.area ?? null), one.notes] }),
   blank: () => ({ language: "zh-CN", contacts: [] }),
 };
 
@@ -80,7 +78,6 @@ export const stations: Section<StationItem> = {
     { name: "closed", kind: "closed", hint: "closed" },
   ],
   row: (one) => ({ title: text(one.name) || one.id, sub: joined(word("stationKind", one.kind), register.areaPath(one.area ?? null)), meta: masked(text(one.phone)), icon: one.closed === undefined ? "house" : "warn" }),
-  searched: (one) => ({ id: one.id, name: text(one.name), phones: [one.phone, one.on_call?.phone], rest: [register.areaPath(one.area ?? null), word("stationKind", one.kind)] }),
   blank: () => ({ kind: "care_station", travel: "walk", hours: "always" }),
 };
 
@@ -96,7 +93,6 @@ export const devices: Section<DeviceItem> = {
     { name: "keys", kind: "keys", hint: "keys" },
   ],
   row: (one) => ({ title: text(one.name) || one.id, sub: joined(text(one.name) === "" ? "" : one.id, one.family, one.resident), meta: one.resident === undefined ? word("register", "noResident") : "", icon: "bell" }),
-  searched: (one) => ({ id: one.id, name: text(one.name), phones: [], rest: [one.resident, one.family, one.address] }),
   blank: () => ({ family: "native", heartbeat: 900 }),
 };
 
@@ -111,7 +107,6 @@ export const staff: Section<StaffItem> = {
     { name: "area", kind: "area", half: true },
   ],
   row: (one) => ({ title: text(one.name) || one.id, sub: joined(word("role", one.role), one.station === undefined ? register.areaPath(one.area ?? null) : register.stationName(one.station)), meta: masked(text(one.phone)), icon: "person" }),
-  searched: (one) => ({ id: one.id, name: text(one.name), phones: [one.phone], rest: [word("role", one.role), one.station === undefined ? "" : register.stationName(one.station), register.areaPath(one.area ?? null)] }),
   blank: () => ({ role: "station" }),
 };
 
@@ -124,7 +119,6 @@ export const areas: Section<AreaItem> = {
     { name: "parent", kind: "area", half: true },
   ],
   row: (one) => ({ title: text(one.name) || one.code, sub: joined(word("register.areaKind", one.kind), register.areaPath(one.parent ?? null)), meta: one.code, icon: "map" }),
-  searched: (one) => ({ id: one.code, name: text(one.name), phones: [], rest: [register.areaPath(one.parent ?? null)] }),
   blank: () => ({ kind: "community" }),
 };
 
@@ -138,6 +132,5 @@ export const webhooks: Section<WebhookItem> = {
     { name: "events", kind: "events", hint: "events" },
   ],
   row: (one) => ({ title: one.id, sub: one.url, meta: "", icon: "sent" }),
-  searched: (one) => ({ id: one.id, name: one.id, phones: [], rest: [one.url, register.areaPath(one.area ?? null)] }),
   blank: () => ({ events: ["call.*"] }),
 };

@@ -1,6 +1,4 @@
-/** What the server says of a file before it is loaded, and how it is shown. Pure but for `forgetBooks`. */
-
-import { closeBooks } from "./book";
+/** What the server says of a file before it is loaded, and how it is shown. Pure. */
 
 interface Fault {
   path: string;
@@ -47,9 +45,4 @@ export function listOf(seen: Preview, chinese: boolean): Row[] {
 export function totals(seen: Preview | null): { added: number; changed: number } {
   const sections = Object.values(seen?.sections ?? {});
   return { added: sections.reduce((sum, one) => sum + (one.added ?? 0), 0), changed: sections.reduce((sum, one) => sum + (one.changed ?? 0), 0) };
-}
-
-/** What was read of the register before is old now. */
-export function forgetBooks(): void {
-  closeBooks();
 }
