@@ -149,7 +149,8 @@ class Audit:
         """Write what waits, until we stop and the last of it is written."""
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _EVERY_SECONDS)
+                async with asyncio.timeout(_EVERY_SECONDS):
+                    await stop.wait()
             await self.flush()
 
     async def flush(self) -> None:

@@ -155,7 +155,9 @@ class Swarm:
         """Let them all go."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=10)
+            assert not stuck, f"{len(stuck)} hubs do not end"
 
     def press_somewhere(self) -> Press:
         """A press of a random button: mostly the red key, sometimes the green one or a fall."""

@@ -569,7 +569,8 @@ class Events:
                 how = "the stream ended" if self.ended else f"not within {within} s"
                 raise TimeoutError(f"{how}: {awaited}; last read: {said}")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), left)
+                async with asyncio.timeout(left):
+                    await news.wait()
 
     async def fact(
         self,
@@ -728,7 +729,8 @@ class Button:
                     f"not within {within} s: {awaited}; told so far: {self.receipts} {self.progress}"
                 )
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), left)
+                async with asyncio.timeout(left):
+                    await news.wait()
 
     async def close(self) -> None:
         """Switch it off."""
@@ -863,4 +865,5 @@ class Hub:
             if left <= 0:
                 raise TimeoutError(f"no ${letter},{seq} within {within} s; the gateway wrote {self.frames}")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), left)
+                async with asyncio.timeout(left):
+                    await news.wait()

@@ -66,16 +66,16 @@ class Mqtt(asyncio.Protocol):
     ) -> Mqtt:
         """Connect; raises OSError or TimeoutError where nobody answers as an MQTT broker would."""
         loop = asyncio.get_running_loop()
-        _, client = await asyncio.wait_for(
-            loop.create_connection(lambda: cls(on_message), host, port), within
-        )
+        async with asyncio.timeout(within):
+            _, client = await loop.create_connection(lambda: cls(on_message), host, port)
         flags = (0x02 if clean else 0) | (0x04 | 0x08 if will else 0) | (0x20 if will and will[2] else 0)
         body = _text("MQTT") + bytes([4, flags]) + keep_alive.to_bytes(2, "big") + _text(client_id)
         if will:
             body += _text(will[0]) + _text(will[1])
         client.write(b"\x10" + _length(len(body)) + body)
         try:
-            code = await asyncio.wait_for(client._connected, within)
+            async with asyncio.timeout(within):
+                code = await client._connected
         except TimeoutError as silence:
             client.abort()
             raise TimeoutError(f"no CONNACK from port {port} within {within} s") from silence
@@ -91,7 +91,8 @@ class Mqtt(asyncio.Protocol):
         body = number.to_bytes(2, "big") + b"".join(_text(topic) + bytes([qos]) for topic in topics)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         self.write(b"\x82" + _length(len(body)) + body)
-        granted = await asyncio.wait_for(self._waiting[number], within)
+        async with asyncio.timeout(within):
+            granted = await self._waiting[number]
         if any(code > 2 for code in granted):
             raise PermissionError(f"the broker refused a subscription: {granted!r} for {topics}")
 
@@ -106,7 +107,8 @@ class Mqtt(asyncio.Protocol):
         number = self._next_id()
         self._waiting[number] = asyncio.get_running_loop().create_future()
         self.write(publish_packet(topic, payload, number, retain=retain))
-        await asyncio.wait_for(self._waiting[number], within)
+        async with asyncio.timeout(within):
+            await self._waiting[number]
 
     def write(self, data: bytes) -> None:
         """Send raw bytes; silently nothing on a connection that is gone, as a radio would."""
@@ -119,7 +121,8 @@ class Mqtt(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self.closed), 2)
+            async with asyncio.timeout(2):
+                await asyncio.shield(self.closed)
 
     def abort(self) -> None:
         """Vanish without a word."""

@@ -189,9 +189,10 @@ async def test_while_nothing_can_be_stored_nothing_is_receipted_as_stored(
     finally:
         server.limit_file_size(None)
     assert {r["result"] for r in button.receipts if r["id"] == "disk-full-1"} == {"busy"}
-    receipt = await button.press(id="disk-full-1", within=15)
-    assert receipt["result"] in {"stored", "busy"}
-    stored = await button.press(id="disk-full-1", within=15)
+    while not (stored := await button.say(id="disk-full-1", within=15)).get("call"):
+        pass  # a `busy` that was still on its way
+    # A gateway that said `busy` also goes on trying by itself, so the repeat may find the press stored already.
+    assert stored["result"] in {"stored", "duplicate"}
     assert (await desk.call(stored["call"]))["presses"] == 1
     await button.close()
 

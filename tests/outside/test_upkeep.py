@@ -70,8 +70,11 @@ async def test_backed_up_under_presses_and_restored_elsewhere_as_another_journal
         [ran] = await asyncio.gather(*backing)
     assert ran.code == 0, ran.said
     assert len(ran.out.splitlines()) == 1
-    slow = sorted(seconds for seconds, _ in answers)
-    assert slow[len(slow) * 99 // 100] < 0.25 * PATIENCE
+    took = [seconds for seconds, _ in answers]
+    calm, during = (sorted(some)[len(some) * 99 // 100] for some in (took[:300], took[300:]))
+    assert during < 0.25 * PATIENCE + 3 * calm, (
+        f"the 99th of a hundred presses took {calm} s before, {during} s during"
+    )
     assert file.stat().st_mode & 0o777 == 0o600
 
     with contextlib.closing(sqlite3.connect(file)) as backup:
