@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from outside.harness import PATIENCE
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 
@@ -77,7 +78,7 @@ async def test_the_database_goes_away_under_load_and_comes_back(
                     seconds = await trial.stored_again() + await trial.decided_again()
                 name = happens.__name__
                 back[name] = max(back.get(name, 0), round(seconds, 2))
-        assert max(back.values()) < BACK_SECONDS, f"stored again so many seconds after it was back: {back}"
+        assert max(back.values()) < BACK_SECONDS * PATIENCE, f"seconds until it stored again: {back}"
         await trial.judged(
             "PostgreSQL goes and comes", **{f"{name}_s": value for name, value in back.items()}
         )
