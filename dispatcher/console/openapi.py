@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -64,8 +66,7 @@ _LAST_EVENT_ID = {
 
 def document(endpoints: Sequence[Endpoint], base: str, version: str) -> dict[str, Any]:
     """The whole document."""
-    structs = [*_NAMED, *_structs(endpoints)]
-    _schemas, components = msgspec.json.schema_components(list(dict.fromkeys(structs)), ref_template=_REF)
+    components = _components(tuple(dict.fromkeys((*_NAMED, *_structs(endpoints)))))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -82,7 +83,7 @@ def document(endpoints: Sequence[Endpoint], base: str, version: str) -> dict[str
         "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": dict(components),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {
@@ -94,6 +95,13 @@ def document(endpoints: Sequence[Endpoint], base: str, version: str) -> dict[str
             },
         },
     }
+
+
+@lru_cache(maxsize=4)
+def _components(structs: tuple[type[Struct], ...]) -> Mapping[str, Any]:
+    """The shapes in JSON Schema; they are types, so they stay. A process with many applications reckons them once."""
+    _schemas, components = msgspec.json.schema_components(structs, ref_template=_REF)
+    return MappingProxyType(components)
 
 
 def _structs(endpoints: Iterable[Endpoint]) -> list[type[Struct]]:

@@ -54,14 +54,22 @@ def _empty() -> bytes:
     return made
 
 
+@cache
+def _drive() -> InlineStore:
+    """The one that every night of this process has after another: what SQL was once compiled to is the same tomorrow."""
+    return InlineStore()
+
+
 class Disk:
-    """What is committed, and stays."""
+    """What is committed, and stays until the night is over: the next one of this process begins with an empty one."""
 
     def __init__(self) -> None:
-        self.inline = InlineStore()
+        self.inline = _drive()
         self.connection = self.inline.connection
+        if self.connection.in_transaction:
+            self.connection.rollback()
         self.connection.deserialize(_empty())
-        self.full = False
+        self.free()
         self.away = False
 
     def fill(self) -> None:

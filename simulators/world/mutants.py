@@ -22,7 +22,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from simulators.world.machine import Build
-from simulators.world.night import play
+from simulators.world.night import DAY_SECONDS, play
 
 #: In so many nights every mutant must be found.
 SEEDS_MAX = 60
@@ -62,7 +62,7 @@ def at_large(mutant: Mutant) -> Iterator[None]:
     """The production code has this mistake, for as long as this lasts. Raises NoSuchPlace."""
     sources: dict[FunctionType, str] = {}
     for edit in mutant.edits:
-        function = _found(edit.at)
+        function = found(edit.at)
         source = sources.get(function) or textwrap.dedent(inspect.getsource(function))
         if source.count(edit.old) != 1:
             raise NoSuchPlace(f"{edit.at}: {edit.old!r} stands there {source.count(edit.old)} times")
@@ -77,7 +77,8 @@ def at_large(mutant: Mutant) -> Iterator[None]:
             function.__code__ = code
 
 
-def _found(at: str) -> FunctionType:
+def found(at: str) -> FunctionType:
+    """The function itself. Raises NoSuchPlace where there is none."""
     module, _, path = at.partition(":")
     found: Any = importlib.import_module(module)
     for name in path.split("."):
@@ -124,11 +125,11 @@ def table(hunts: Iterable[Hunt]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def hunt(mutant: Mutant, build: Build, nights: int = SEEDS_MAX) -> Hunt:
+def hunt(mutant: Mutant, build: Build, nights: int = SEEDS_MAX, day_seconds: float = DAY_SECONDS) -> Hunt:
     """Play nights until one of them finds it."""
     with at_large(mutant):
         for seed in range(1, nights + 1):
-            night = play(seed, build)
+            night = play(seed, build, day_seconds)
             if night.found is not None:
                 return Hunt(mutant, night.found.check, seed)
     return Hunt(mutant, "", nights)
