@@ -23,7 +23,7 @@ from devices.signal import CALLING, SignalType
 from dispatcher import alert_rows, follow_ups
 from dispatcher import desk_rows as rows
 from dispatcher import outbox as outgoing
-from dispatcher.board import Board, call_of
+from dispatcher.board import Board
 from dispatcher.core.call import Call, Cause, Entry, State
 from dispatcher.core.commands import EndFault, FollowUp, OpenByHand, Place
 from dispatcher.core.decide import Heard, decide_due, decide_signal, decide_unable, key_of, open_by_hand
@@ -110,8 +110,7 @@ class Desk:
     async def open(self, heads: Mapping[str, int]) -> None:
         """Read the open calls. Raises StoreUnavailable."""
         self._heads = dict(heads)
-        for (body,) in await self._store.read(select(calls.c.body).where(calls.c.due_us.is_not(None))):
-            self._ledger.put(call_of(body))
+        self._ledger.fill(await rows.open_calls(self._store))
         query = (
             select(places.c.call, places.c.body)
             .join(calls, calls.c.id == places.c.call)

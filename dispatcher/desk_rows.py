@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 from sqlalchemy import bindparam, delete, select, update
 
-from dispatcher.board import Board
+from dispatcher.board import Board, call_of
 from dispatcher.core.call import Call, Entry
-from dispatcher.core.district import Location
+from dispatcher.core.district import Location, Policy
 from dispatcher.core.draft import Refused
 from dispatcher.core.follow_up import FollowUp
 from dispatcher.core.geo import to_wgs84
@@ -25,6 +26,8 @@ from dispatcher.tables import call_stations, calls, inbox, journal, outbox, plac
 
 #: Inputs decided in one transaction.
 BATCH = 500
+#: Open calls read in one go at the start.
+PIECE = 5000
 
 PENDING = Prepared(
     select(
@@ -110,6 +113,32 @@ class Batch:
     tests_ended: list[tuple[Roll, str, int]] = field(default_factory=list)
     #: Of these calls the follow-up as it is now; None: withdrawn.
     follow_ups: dict[str, FollowUp | None] = field(default_factory=dict)
+
+
+async def open_calls(store: Store) -> list[Call]:
+    """Every open call, read in pieces: all their rows at once would be the most memory we ever have.
+
+    A hundred thousand of them have a handful of policies, which are half of what they weigh: those are shared.
+    """
+    found: list[Call] = []
+    policies: dict[Policy, Policy] = {}
+    query = select(calls.c.id, calls.c.due_us, calls.c.body).where(calls.c.due_us.is_not(None))
+    query = query.order_by(calls.c.due_us)
+    size, last_us, known = PIECE, -1, set[str]()
+    while True:
+        piece = await store.read(query.where(calls.c.due_us >= last_us).limit(size))
+        for call_id, _, body in piece:
+            if call_id not in known:
+                call = call_of(body)
+                force_setattr(call, "policy", policies.setdefault(call.policy, call.policy))
+                found.append(call)
+        if len(piece) < size:
+            return found
+        if piece[-1][1] == last_us:
+            size *= 2  # so many are due at one moment: the next piece must reach beyond it
+        # Those of the last moment come again, with whatever else is due then.
+        last_us = piece[-1][1]
+        known = {call_id for call_id, due_us, _ in piece if due_us == last_us}
 
 
 async def texts_now(batch: Batch, board: Board) -> dict[str, str]:

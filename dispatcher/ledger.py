@@ -49,6 +49,24 @@ class Ledger:
         self._due: list[tuple[int, str]] = []
         self._armed: dict[str, int] = {}  #: the one entry of each call in the heap that counts
 
+    def fill(self, calls: Iterable[Call]) -> None:
+        """Take in open calls that are not here yet: at the start, a hundred thousand of them."""
+        opened, armed, by_whose, load = self.open, self._armed, self._by_whose, self._load
+        for call in calls:
+            opened[call.id] = call
+            key = whose(call)
+            if key is not None:
+                by_whose[key] = call.id
+            for station in stations_of(call):
+                if (carried := load.get(station)) is None:
+                    carried = load[station] = set()
+                carried.add(call.id)
+            due = call.due
+            if due is not None:
+                armed[call.id] = due[1]
+        self._due = [(due_us, call_id) for call_id, due_us in armed.items()]
+        heapq.heapify(self._due)
+
     def put(self, call: Call) -> None:
         """Take in a call as it is committed now."""
         before = self.open.get(call.id)

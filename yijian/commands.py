@@ -7,6 +7,7 @@ Nothing is decided here: that is the rooms' work, and `compose.py` is where they
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import os
 import sys
@@ -41,6 +42,8 @@ def run(arguments: Namespace, _say: Say) -> int:
     settings = _settings(arguments)
     speed = settings.speed if arguments.speed is None else _positive("--speed", arguments.speed)
     sink_at = None if arguments.sink is None else _address("--sink", arguments.sink)
+    # Until all is loaded (`serving.spare_the_collector`) nothing is let go, and to look for it is a fifth of the start.
+    gc.disable()
     from config.doors import SystemClock
     from yijian import clock, compose, lock
 

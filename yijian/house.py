@@ -45,11 +45,13 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     async with opened(settings, desk=True) as store:
         clock = SystemClock()
         # A hundred thousand open calls are millions of objects without cycles, and nothing of them is let go here.
+        collects = gc.isenabled()
         gc.disable()
         try:
             rooms = await furnish(store, clock, ClockIds(clock))
         finally:
-            gc.enable()
+            if collects:
+                gc.enable()
         yield rooms
 
 

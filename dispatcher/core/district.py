@@ -66,7 +66,7 @@ class Target(StrEnum):
 Spans = dict[str, list[str] | str]
 
 
-class Location(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Location(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """A place in degrees. Past the door it is always WGS 84; `datum` `gcj02` or `bd09` is converted there, once."""
 
     lat: float
@@ -194,14 +194,14 @@ class Webhook(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     area: str = ""
 
 
-class Step(Struct, frozen=True, forbid_unknown_fields=True):
+class Step(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """So many seconds after the opening, ask so-and-so."""
 
     after: float
     to: Target
 
 
-class Policy(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Policy(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
     """How a call of one key escalates. All durations in seconds; None = no such limit."""
 
     steps: tuple[Step, ...]

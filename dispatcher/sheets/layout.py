@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from openpyxl.utils import get_column_letter
-
 from dispatcher.sheets import week
 from dispatcher.sheets.cells import Raw, is_empty, text_of, unguarded
 from dispatcher.sheets.columns import GUIDE, SHEETS, Column, Sheet
@@ -19,6 +17,14 @@ _LOOKED_AT = 20
 #: The row of a template that shows how it is done: its first cell begins so.
 EXAMPLE = "示例"
 _EXAMPLES = (EXAMPLE, "例：", "例:", "example")
+
+
+def _letter(place: int) -> str:
+    """A column as a sheet names it, the first is 0."""
+    # With it comes all of openpyxl, a tenth of a start that need not wait for it.
+    from openpyxl.utils import get_column_letter
+
+    return get_column_letter(place + 1)
 
 
 @dataclass(slots=True)
@@ -34,7 +40,7 @@ class Placed:
     def cell(self, field: str, row: int) -> str:
         """`B7`; of a field that has no column, the row's first cell."""
         place = self.columns.get(field, (0, ""))[0]
-        return f"{get_column_letter(place + 1)}{row}"
+        return f"{_letter(place)}{row}"
 
     def heading(self, field: str) -> str:
         """As it stands in the sheet."""
@@ -188,7 +194,7 @@ def _columns(
     for at, text in enumerate(_texts(row)):
         if not text:
             continue
-        cell = f"{get_column_letter(at + 1)}{number}"
+        cell = f"{_letter(at)}{number}"
         field = known.get(_key(text))
         if field is None:
             told = said("这一列没有读：不认识这个表头", "this column is not read: its heading is not known")

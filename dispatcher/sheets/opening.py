@@ -18,9 +18,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.utils.cell import range_boundaries
-
 from dispatcher.sheets.cells import Raw
 from dispatcher.sheets.wording import Said, Unreadable, said
 
@@ -131,6 +128,8 @@ def _markup(head: bytes) -> Said:
 def workbook(content: bytes) -> Iterator[Grid]:
     """The sheets of a workbook, one after the other. Raises Unreadable."""
     _look_inside(content)
+    from openpyxl import load_workbook  # slow to import, and a server seldom needs it
+
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     except Unreadable:
@@ -257,6 +256,8 @@ def _merges(content: bytes, book: Any) -> dict[str, list[tuple[int, int, int]]]:
 
 
 def _merged_ranges(part: Any) -> Iterator[tuple[int, int, int]]:
+    from openpyxl.utils.cell import range_boundaries
+
     tail = b""
     count = 0
     while piece := part.read(_PIECE):

@@ -42,7 +42,11 @@ class Prepared:
 
     def __init__(self, statement: ClauseElement) -> None:
         self.statement = statement
-        self.sqlite = _compiled(statement, sqlite.dialect(paramstyle="qmark"))
+
+    @cached_property
+    def sqlite(self) -> Compiled:
+        """For SQLite."""
+        return _compiled(self.statement, _SQLITE)
 
     @cached_property
     def postgres(self) -> Compiled:
@@ -63,6 +67,7 @@ class Prepared:
 
 
 _TAG = "row_no"
+_SQLITE = sqlite.dialect(paramstyle="qmark")
 
 
 def _compiled(statement: ClauseElement, dialect: Dialect) -> Compiled:
