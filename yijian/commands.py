@@ -7,7 +7,6 @@ Nothing is decided here: that is the rooms' work, and `compose.py` is where they
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
 import os
 import sys
@@ -42,11 +41,10 @@ def run(arguments: Namespace, _say: Say) -> int:
     settings = _settings(arguments)
     speed = settings.speed if arguments.speed is None else _positive("--speed", arguments.speed)
     sink_at = None if arguments.sink is None else _address("--sink", arguments.sink)
-    # Until all is loaded (`serving.spare_the_collector`) nothing is let go, and to look for it is a fifth of the start.
-    gc.disable()
     from config.doors import SystemClock
-    from yijian import clock, compose, lock
+    from yijian import clock, compose, lock, serving
 
+    serving.hold_the_collector()
     clock.check(SystemClock().now_us())
     with lock.hold(settings.data):
         _logs(settings.log)
@@ -99,15 +97,8 @@ def token_create(arguments: Namespace, say: Say) -> int:
     settings = _with_folder(arguments)
     from yijian import compose
 
-    secret, not_there = asyncio.run(
-        compose.token_create(
-            settings,
-            role=arguments.role,
-            area=arguments.area,
-            station=arguments.station,
-            staff=arguments.staff,
-        )
-    )
+    asked = {name: getattr(arguments, name) for name in ("role", "area", "station", "staff")}
+    secret, not_there = asyncio.run(compose.token_create(settings, **asked))
     if not_there:
         print(f"{', '.join(not_there)}: {say('token.not_there')}", file=sys.stderr)
     print(secret)

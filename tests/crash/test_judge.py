@@ -52,7 +52,7 @@ def _told(device: str, name: str, call: str, key: str = "emergency") -> Press:
 
 
 @dataclass
-class Case:
+class Night:
     """All that the judge is shown."""
 
     facts: list[Event] = field(
@@ -114,44 +114,44 @@ class Case:
 
 
 def test_a_good_town_passes() -> None:
-    found = Case().judged()
+    found = Night().judged()
     assert (found.presses, found.calls, found.steps, found.latest) == (3, 2, 2, 0)
 
 
 def test_what_fell_due_while_nobody_was_there_is_due_at_the_end_of_that() -> None:
-    case = Case(away=((BEGAN + 0.9, BEGAN + 20),))
+    case = Night(away=((BEGAN + 0.9, BEGAN + 20),))
     case.moved(1, 20)
     case.moved(2, 20)
     assert case.judged().latest == 0
 
 
-def _lost(case: Case) -> None:
+def _lost(case: Night) -> None:
     del case.facts[case.at("call.joined")]
     case.calls[0]["presses"] = 1
 
 
-def _lost_with_its_call(case: Case) -> None:
+def _lost_with_its_call(case: Night) -> None:
     case.facts = [fact for fact in case.facts if fact.call != "c2"]
     del case.calls[1]
 
 
-def _nobodys_press(case: Case) -> None:
+def _nobodys_press(case: Night) -> None:
     case.facts.append(_fact("call.joined", "c1", 3, cause=_pressed("d2", "p9")))
 
 
-def _joined_twice(case: Case) -> None:
+def _joined_twice(case: Night) -> None:
     case.facts.append(case.facts[case.at("call.joined")])
 
 
-def _in_two_calls(case: Case) -> None:
+def _in_two_calls(case: Night) -> None:
     case.facts.append(_fact("call.joined", "c2", 1, cause=_pressed("d2", "p3")))
 
 
-def _second_open_call(case: Case) -> None:
+def _second_open_call(case: Night) -> None:
     case.facts.append(_fact("call.opened", "c1", 3, cause=_pressed("d1", "p1")))
 
 
-def _opened_its_own(case: Case) -> None:
+def _opened_its_own(case: Night) -> None:
     """The third press opens a call beside the open one of the same need."""
     fact = case.facts[case.at("call.joined")]
     case.facts[case.at("call.joined")] = Event(0, "", "call.opened", {**fact.data, "call": "c3"})
@@ -159,127 +159,127 @@ def _opened_its_own(case: Case) -> None:
     case.calls.append({"id": "c3", "opened_at": _at(0.3), "presses": 1})
 
 
-def _joined_a_closed_one(case: Case) -> None:
+def _joined_a_closed_one(case: Night) -> None:
     case.facts.append(_fact("call.joined", "c2", 3, cause=_pressed("d3", "p4")))
     case.presses.append(_told("d3", "p4", "c2"))
 
 
-def _anothers_call(case: Case) -> None:
+def _anothers_call(case: Night) -> None:
     case.facts[case.at("call.joined")] = _fact("call.joined", "c1", 0.3, cause=_pressed("d3", "p3"))
     case.presses[2] = _told("d3", "p3", "c1")
 
 
-def _another_key(case: Case) -> None:
+def _another_key(case: Night) -> None:
     case.presses[2].key = "service"
 
 
-def _receipt_names_another(case: Case) -> None:
+def _receipt_names_another(case: Night) -> None:
     case.presses[2].receipts[0]["call"] = "c2"
 
 
-def _a_strangers(case: Case) -> None:
+def _a_strangers(case: Night) -> None:
     case.presses[0].receipts[0]["result"] = "unknown_device"
 
 
-def _sent_away(case: Case) -> None:
+def _sent_away(case: Night) -> None:
     case.presses[0].receipts[0]["result"] = "rejected"
 
 
-def _counted_wrong(case: Case) -> None:
+def _counted_wrong(case: Night) -> None:
     case.calls[0]["presses"] = 3
 
 
-def _not_in_the_list(case: Case) -> None:
+def _not_in_the_list(case: Night) -> None:
     del case.calls[1]
 
 
-def _gap(case: Case) -> None:
+def _gap(case: Night) -> None:
     case.gap = 1
 
 
-def _never_asked(case: Case) -> None:
+def _never_asked(case: Night) -> None:
     del case.facts[case.at("call.dispatched")]
 
 
-def _asked_twice(case: Case) -> None:
+def _asked_twice(case: Night) -> None:
     case.facts.insert(case.at("call.dispatched"), case.facts[case.at("call.dispatched")])
 
 
-def _early(case: Case) -> None:
+def _early(case: Night) -> None:
     case.moved(1, 0.5)
 
 
-def _late(case: Case) -> None:
+def _late(case: Night) -> None:
     case.moved(2, 2.1 + LATE_SECONDS)
 
 
-def _late_behind_a_span(case: Case) -> None:
+def _late_behind_a_span(case: Night) -> None:
     case.away = ((BEGAN + 0.9, BEGAN + 10),)
     case.moved(1, 10)
     case.moved(2, 10.1 + LATE_SECONDS)
 
 
-def _left_out(case: Case) -> None:
+def _left_out(case: Night) -> None:
     del case.facts[case.at("call.escalated", step=2)]
 
 
-def _one_skipped(case: Case) -> None:
+def _one_skipped(case: Night) -> None:
     del case.facts[case.at("call.escalated", step=1)]
 
 
-def _step_twice(case: Case) -> None:
+def _step_twice(case: Night) -> None:
     case.facts.insert(case.at("call.escalated", step=2), case.facts[case.at("call.escalated", step=1)])
 
 
-def _burst(case: Case) -> None:
+def _burst(case: Night) -> None:
     case.facts += [_fact("call.escalated", "c1", 2 + more / 10, 2) for more in (1, 2, 3)]
 
 
-def _rings_behind_its_accept(case: Case) -> None:
+def _rings_behind_its_accept(case: Night) -> None:
     case.facts.append(_fact("call.escalated", "c2", 1.2, 1))
 
 
-def _rings_behind_its_close(case: Case) -> None:
+def _rings_behind_its_close(case: Night) -> None:
     case.facts.append(_fact("call.dispatched", "c2", 3))
 
 
-def _still_asked(case: Case) -> None:
+def _still_asked(case: Night) -> None:
     case.facts[case.at("call.accepted", "c2")] = _fact("call.accepted", "c2", 1.1, offers="oa")
 
 
-def _accepted_twice(case: Case) -> None:
+def _accepted_twice(case: Night) -> None:
     case.facts.insert(case.at("call.accepted", "c2"), case.facts[case.at("call.accepted", "c2")])
 
 
-def _lapsed(case: Case) -> None:
+def _lapsed(case: Night) -> None:
     case.facts.append(_fact("call.lapsed", "c2", 1.15))
 
 
-def _closed_by_a_timer(case: Case) -> None:
+def _closed_by_a_timer(case: Night) -> None:
     case.facts[case.at("call.closed", "c2")] = _fact("call.closed", "c2", 1.2)
 
 
-def _accept_is_gone(case: Case) -> None:
+def _accept_is_gone(case: Night) -> None:
     case.answered.append(("c1", "call.accepted"))
 
 
-def _nobody_notified(case: Case) -> None:
+def _nobody_notified(case: Night) -> None:
     del case.notified["c1"]
 
 
-def _notified_of_nothing(case: Case) -> None:
+def _notified_of_nothing(case: Night) -> None:
     case.notified["c9"] = 1
 
 
-def _wearer_told_of_nothing(case: Case) -> None:
+def _wearer_told_of_nothing(case: Night) -> None:
     case.progress.append(("d1", "c9", "received"))
 
 
-def _wearer_told_too_much(case: Case) -> None:
+def _wearer_told_too_much(case: Night) -> None:
     case.progress.append(("d1", "c1", "accepted"))
 
 
-def _another_wearer_told(case: Case) -> None:
+def _another_wearer_told(case: Night) -> None:
     case.progress.append(("d1", "c2", "accepted"))
 
 
@@ -326,8 +326,8 @@ def _another_wearer_told(case: Case) -> None:
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else "",
 )
-def test_what_is_wrong_is_seen(wrong: Callable[[Case], None], said: str) -> None:
-    case = Case()
+def test_what_is_wrong_is_seen(wrong: Callable[[Night], None], said: str) -> None:
+    case = Night()
     wrong(case)
     with pytest.raises(AssertionError, match=said):
         case.judged()
