@@ -131,6 +131,15 @@ KEYS: tuple[Key, ...] = (
         "Whether webhooks and gateways may point at loopback and private addresses. `--demo` sets it for loopback.",
     ),
     Key(
+        "memory_mb",
+        "YIJIAN_MEMORY_MB",
+        "2048",
+        reading.count(0, 1_048_576),
+        "",
+        "How many MB of memory this process may take before somebody is told (at 70 %), where no cgroup (`MemoryMax=`) bounds "
+        "it; 0 = neither is looked at.",
+    ),
+    Key(
         "alerts.public_url",
         "YIJIAN_PUBLIC_URL",
         "",

@@ -59,6 +59,7 @@ class Settings:
     canary_seconds: float = 300.0  #: 0 = off
     canary_ping_url: str | None = field(default=None, repr=False)
     canary_fail_url: str | None = field(default=None, repr=False)
+    memory_mb: int = 2048  #: 0 = not looked at
     lines: tuple[Line, ...] = field(default=(), repr=False)
     sms: tuple[SmsProvider, ...] = field(default=(), repr=False)
     oidc: OidcClient | None = None

@@ -73,6 +73,7 @@ class Keeper:
             settings.data,
             Path(file) if file != settings.database else None,
             keep_closed_days,
+            settings.memory_mb * 1024 * 1024,
         )
 
     def watches(self, streams: Streams) -> None:

@@ -4,6 +4,7 @@
     tables    how late their oldest row is let go, of a day                     audit 0.0
     files     the log of the database (its WAL), of 256 MB; open files, of what the system allows
     disk      1 where 256 MB are left, 0.7 where 1 GB is
+    memory    of the cgroup's bound, else of a setting (`memory.py`)
 
 A table that is let go by age is at its bound all its life, so its age says nothing; that its oldest row should have gone
 says that letting go has stopped. All of them end up on the disk.
@@ -22,7 +23,7 @@ import structlog
 from config.doors import Clock
 from dispatcher.bounds import BOUNDS
 from dispatcher.store import Store
-from dispatcher.vigil import counted
+from dispatcher.vigil import counted, memory
 
 log = structlog.get_logger("vigil")
 
@@ -48,6 +49,7 @@ class Growth:
         folder: Path,
         database: Path | None,
         keep_closed_days: float,
+        memory_bytes: int = 0,
     ) -> None:
         self._depths = depths
         self._store = store
@@ -55,13 +57,17 @@ class Growth:
         self._folder = folder
         self._database = database
         self._keep_closed_days = keep_closed_days
+        self._memory_bytes = memory_bytes
         self.ratios: dict[str, float] = {}
         self.high: dict[str, float] = {}  #: those that are told
 
     def look(self) -> None:
-        """At what costs nothing to look at: queues, files, disk."""
+        """At what costs nothing to look at: queues, files, disk, memory."""
         found = {name: value / bound for name, (value, bound) in self._depths().items()}
         found |= files(self._folder, self._database)
+        used = memory.ratio(self._memory_bytes) if self._memory_bytes else None
+        if used is not None:
+            found["memory"] = used
         self._take(found)
 
     async def look_at_tables(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import os
 import socket
 import tempfile
 import threading
@@ -22,7 +23,7 @@ from dispatcher.bounds import BOUNDS
 from dispatcher.ledger import Ledger
 from dispatcher.tables import calls as calls_table
 from dispatcher.tables import metadata
-from dispatcher.vigil import growth
+from dispatcher.vigil import counted, growth, memory
 from dispatcher.vigil.growth import ALARM, CALM, Growth, disk_ratio
 from dispatcher.vigil.pulse import (
     BEAT_SECONDS,
@@ -243,8 +244,8 @@ def test_a_loop_that_stands_still_has_its_stacks_written_down_once(tmp_path: Pat
 # ── growth ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def grown(town: Any, tmp_path: Path, depths: dict[str, tuple[float, float]], days: float = 1095) -> Growth:
-    return Growth(lambda: depths, town.store, town.clock, tmp_path, None, days)
+def grown(town: Any, tmp_path: Path, depths: dict[str, tuple[float, float]], memory_bytes: int = 0) -> Growth:
+    return Growth(lambda: depths, town.store, town.clock, tmp_path, None, 1095, memory_bytes)
 
 
 @story(picture=False)
@@ -322,3 +323,50 @@ def test_the_databases_log_and_open_files_are_looked_at(
     found = growth.files(tmp_path, database)
     assert found["file.wal"] == 0.5
     assert found["disk"] == pytest.approx(0.7)
+
+
+def _cgroup(folder: Path, **files: object) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in files.items():
+        (folder / f"memory.{name}").write_text(f"{value}\n")
+
+
+def test_memory_is_told_of_the_cgroups_bound_without_what_is_only_cached(tmp_path: Path) -> None:
+    proc, top = tmp_path / "proc", tmp_path / "cgroup"
+    unit = top / "system.slice" / "yijian.service"
+    proc.mkdir()
+    (proc / "statm").write_text("9999 500 1 1 0 1 0\n")
+
+    def looked() -> float | None:
+        return memory.ratio(1000 * os.sysconf("SC_PAGE_SIZE"), proc=proc, cgroups=top)
+
+    assert looked() == 0.5, "no cgroup: this process, of the setting"
+    (proc / "cgroup").write_text("1:name=systemd:/x\n0::/system.slice/yijian.service\n")
+    assert looked() == 0.5, "a cgroup that cannot be seen"
+    _cgroup(unit, max="max", current=900, stat="anon 700")
+    assert looked() == 0.5, "one without a bound"
+    _cgroup(unit, max=1000, current=950, stat="anon 700\nactive_file 100\ninactive_file 150\nshmem 50")
+    assert looked() == 0.7
+    _cgroup(top / "system.slice", max=2000, current=1900, stat="active_file 100\ninactive_file 0")
+    assert looked() == 0.9, "the slice is fuller than the unit"
+    # Version 1, where a bound is always there, and may mean none.
+    (proc / "cgroup").write_text("4:cpu,memory:/yijian\n0::/\n")
+    stat = "active_file 9\ntotal_active_file 100\ntotal_inactive_file 100"
+    _cgroup(top / "memory" / "yijian", limit_in_bytes=1000, usage_in_bytes=1000, stat=stat)
+    _cgroup(top / "memory", limit_in_bytes=9223372036854771712, usage_in_bytes=5, stat="cache 1")
+    assert looked() == 0.8
+    (top / "memory" / "yijian" / "memory.stat").write_text("what is this\nactive_file x\n")
+    assert looked() == 0.5, "what cannot be read is left out"
+
+
+@story(picture=False)
+async def test_memory_near_its_bound_is_told_like_everything_that_grows(town):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        watch, blind = grown(town, Path(folder), {}, 1000), grown(town, Path(folder), {})
+        for used, told in ((0.69, False), (0.7, True), (0.6, True), (0.59, False), (0.9, True)):
+            patch.setattr(growth.memory, "ratio", lambda _bound, used=used: used)
+            watch.look()
+            blind.look()
+            assert ("memory" in watch.high) is told, used
+        assert counted.RATIO.labels("memory")._value.get() == 0.9
+        assert "memory" not in blind.ratios, "nobody wants it looked at"
