@@ -33,9 +33,11 @@ from dispatcher import register_rows
 from dispatcher.core.roll import Rolls
 from dispatcher.doctor import database as of_database
 from dispatcher.doctor import register as of_register
+from dispatcher.doctor import single_sign_on as of_sign_on
 from dispatcher.store import SqliteStore, Store, StoreUnavailable
 from gateway import doctor as of_gateway
 from gateway.transports.mqtt import BrokerAddress
+from yijian import vouching
 from yijian.clock import EARLIEST_US
 from yijian.lock import holder
 from yijian.words import Say
@@ -67,6 +69,7 @@ async def examine(settings: Settings, config: Path | None) -> list[Finding]:
         *await _broker(settings, running=pid is not None),
         *await _database(settings, now_us, running=pid is not None),
         _sms(settings),
+        *await _sign_on(settings),
     ]
 
 
@@ -206,7 +209,7 @@ def latency(folder: Path) -> tuple[float, float]:
 
 
 _SECRETS = re.compile(
-    r"^\s*(admin_token|mqtt|database|secret|password|headers|key)\s*=\s*[^\s#]", re.MULTILINE
+    r"^\s*(admin_token|mqtt|database|secret|client_secret|password|headers|key)\s*=\s*[^\s#]", re.MULTILINE
 )
 
 
@@ -398,6 +401,16 @@ async def _stored(store: Store, settings: Settings, now_us: int, *, running: boo
     finally:
         await store.close()
     return found
+
+
+async def _sign_on(settings: Settings) -> list[Finding]:
+    provider = vouching.provider(settings, SystemClock())
+    if provider is None:
+        return []
+    try:
+        return await of_sign_on.look(provider, f"{settings.public_url or 'http://127.0.0.1'}/login/oidc/back")
+    finally:
+        await provider.close()
 
 
 def _sms(settings: Settings) -> Finding:

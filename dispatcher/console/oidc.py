@@ -19,6 +19,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -53,6 +54,7 @@ _RSA_BITS_MIN = 2048
 #: People on their way in at once; more are told to come again.
 _AT_ONCE_MAX = 32
 _ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}
+_ERRORS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
 _LOGIN_MAX = 128
 _CODE_MAX = 4096
 
@@ -65,11 +67,12 @@ class Away(Exception):  # noqa: N818 - it tells what happened
 
 
 class Unfit(Exception):  # noqa: N818 - it tells what happened
-    """What came is not what we can trust. `why`: a few words of ours, nothing of what came."""
+    """What came is not what we can trust. `why`: a few words of ours; `error`: one that the protocol knows, or nothing."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, error: str = "") -> None:
         super().__init__(why)
         self.why = why
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,15 @@ class _Places:
     by_body: bool  #: the secret goes into the body, not the header
     says_issuer: bool  #: the issuer comes back with the code (RFC 9207)
     known_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How the provider stands with us: usable keys, its clock before ours, whether it knows us by our secret."""
+
+    keys: int
+    ahead_seconds: float | None  #: None: it does not say what time it has
+    known: bool | None  #: None: it cannot be told
 
 
 class Provider:
@@ -119,6 +131,7 @@ class Provider:
         self._keys_away_us = 0
         self._away_us = 0
         self._under_way = 0
+        self._date = ""
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -170,6 +183,22 @@ class Provider:
         if self.client.claim == "email" and claims.get("email_verified") is not True:
             raise Unfit("an e-mail address that is not verified")
         return login
+
+    async def looked_over(self, redirect: str) -> Looked:
+        """For whoever looks after the installation; nobody comes in by it. Raises Away or Unfit."""
+        places = await self._found()
+        ahead = _seconds_before(self._date, self._clock.now_us())
+        keys = _keys(await self._ask("keys", places.keys))
+        known: bool | None = None
+        try:
+            # A code that was never given: whoever knows us refuses it, and whoever does not refuses us.
+            nobody = Trip("", "", "", secrets.token_urlsafe(32))
+            await self._exchanged(places, secrets.token_urlsafe(16), nobody, redirect)
+        except Unfit as refused:
+            known = {"invalid_grant": True, "invalid_client": False, "unauthorized_client": False}.get(
+                refused.error
+            )
+        return Looked(len(keys), ahead, known)
 
     # ── what the provider says of itself ─────────────────────────────────────────────────────────────────────────
 
@@ -237,6 +266,7 @@ class Provider:
                 method, self._safe(url), headers=headers, allow_redirects=False, **more
             ) as response:
                 status, raw = response.status, await _bounded(response)
+                self._date = response.headers.get("Date", "")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("oidc_away", asked=what, error=type(error).__name__)
             raise Away from None
@@ -245,12 +275,9 @@ class Provider:
             raise Away
         if status != 200:
             log.warning("oidc_refused", asked=what, status=status)
-            raise Unfit(f"{what}: status {status}")
-        try:
-            told = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
-            told = None
-        if not isinstance(told, dict):
+            raise Unfit(f"{what}: status {status}", _error(raw))
+        told = _object(raw)
+        if told is None:
             raise Unfit(f"{what}: no JSON object")
         return told
 
@@ -420,6 +447,27 @@ def _of_access_token(claims: Mapping[str, Any], token: object) -> None:
     half = hashlib.sha256(token.encode()).digest()[:16] if isinstance(token, str) else b""
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), _base64(half).encode()):
         raise Unfit("ID token: of another access token (at_hash)")
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        told = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def _error(raw: bytes) -> str:
+    """The error of RFC 6749, section 5.2; nothing where it is none of those."""
+    given = (_object(raw) or {}).get("error")
+    return given if given in _ERRORS else ""
+
+
+def _seconds_before(date: str, now_us: int) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() - now_us / 1e6
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

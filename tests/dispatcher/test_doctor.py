@@ -11,11 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 from kept import a_town_at_work
+from oidc_provider import SECRET, LittleProvider
 
-from config.doors import to_us
+from config.doors import SystemClock, to_us
 from config.findings import Finding, Level, few
+from config.oidc import OidcClient
+from dispatcher.alerts.targets import Targets, connector
+from dispatcher.console.oidc import Provider
 from dispatcher.core.roll import Rolls
-from dispatcher.doctor import database, register
+from dispatcher.doctor import database, register, single_sign_on
 from dispatcher.register import Register
 from dispatcher.store import InlineStore, SqliteStore
 from dispatcher.tables import metadata
@@ -177,3 +181,59 @@ def _query(text: str) -> Any:
     from sqlalchemy import text as sql
 
     return sql(text)
+
+
+# ── the organisation's login ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _looked(provider: LittleProvider, ahead_seconds: float = 0.0, **more: str) -> dict[str, Level]:
+    class Off(SystemClock):
+        def now_us(self) -> int:
+            return super().now_us() - round(ahead_seconds * 1e6)
+
+    given = {"issuer": provider.issuer, "client_id": "yijian", "client_secret": SECRET} | more
+    client = Provider(OidcClient(**given), Off(), lambda: connector(Targets.ALL, per_host=2), private=True)  # type: ignore[arg-type]
+    try:
+        found = await single_sign_on.look(client, "http://127.0.0.1/login/oidc/back")
+    finally:
+        await client.close()
+    for finding in found:
+        assert SECRET not in finding.en + finding.zh
+        assert any("一" <= letter <= "鿿" for letter in finding.zh)
+    return {finding.name: finding.level for finding in found}
+
+
+async def test_the_organisations_login_is_asked_as_for_a_login_and_nobody_comes_in() -> None:
+    provider = LittleProvider(SystemClock())
+    await provider.server.start_server()
+    try:
+        well = {"sign_on": Level.OK, "sign_on.clock": Level.OK, "sign_on.secret": Level.OK}
+        assert await _looked(provider) == well
+        for ahead, level in (
+            (20, Level.OK),
+            (45, Level.WARN),
+            (-45, Level.WARN),
+            (90, Level.BAD),
+            (-90, Level.BAD),
+        ):
+            assert await _looked(provider, ahead) == well | {"sign_on.clock": level}, ahead
+        assert await _looked(provider, client_secret="another") == well | {"sign_on.secret": Level.BAD}
+        provider.keys = []
+        assert await _looked(provider) == well | {"sign_on": Level.BAD}
+        provider.discovery = {"issuer": "https://somebody.example"}
+        assert await _looked(provider) == {"sign_on": Level.BAD}
+        provider.down = True
+        assert await _looked(provider) == {"sign_on": Level.WARN}
+    finally:
+        await provider.server.close()
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "level"),
+    [(True, True, Level.OK), (None, True, Level.WARN), (True, False, Level.WARN), (False, False, Level.BAD)],
+)
+def test_a_secret_that_is_not_there_or_cannot_be_tried_is_told(
+    known: bool | None, given: bool, level: Level
+) -> None:
+    assert single_sign_on._secret(known=known, given=given).level is level
+    assert single_sign_on._clock(None).level is Level.WARN

@@ -55,6 +55,7 @@ def test_secrets_in_a_file_that_others_can_read_are_seen(tmp_path: Path) -> None
     for content, mode, level in (
         ('admin_token = "x"\n', 0o644, Level.WARN),
         ('admin_token = "x"\n', 0o600, Level.OK),
+        ('[oidc]\nclient_secret = "x"\n', 0o604, Level.WARN),
         ('[[alerts.sms]]\nheaders = { Authorization = "x" }\n', 0o640, Level.WARN),
         ('http = "127.0.0.1:1"\n# admin_token = "x"\n', 0o644, Level.OK),
     ):
@@ -68,6 +69,7 @@ def test_the_handbook_knows_every_table_and_every_line_of_the_doctor() -> None:
     rooms = (
         "dispatcher/doctor/database.py",
         "dispatcher/doctor/register.py",
+        "dispatcher/doctor/single_sign_on.py",
         "gateway/doctor.py",
         "yijian/examining.py",
     )
