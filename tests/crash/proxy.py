@@ -187,7 +187,8 @@ class Proxy:
             if self._pace is not None:
                 changed = self._changed
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), len(data) / self._pace)
+                    async with asyncio.timeout(len(data) / self._pace):
+                        await changed.wait()
 
     async def _open(self, pair: _Pair) -> None:
         while self._way is _Way.STALLED and not pair.lost:

@@ -15,10 +15,10 @@ from outside.harness import PATIENCE
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 
-from crash.trial import HARD, SEED, trial_in
+from crash.trial import HARD, SEED, limit, trial_in
 
 #: New presses must be stored again so soon after the server is back.
-BACK_SECONDS = 3.0
+BACK_SECONDS = 3.0 * PATIENCE
 
 
 def ended_in_good_order(server: PostgresServer) -> None:
@@ -58,20 +58,20 @@ def postgres() -> Iterator[PostgresServer]:
         yield made
 
 
-@pytest.mark.timeout(300)
+@limit(300)
 async def test_the_database_goes_away_under_load_and_comes_back(
     tmp_path: Path, postgres: PostgresServer
 ) -> None:
     chance = random.Random(SEED)
     back: dict[str, float] = {}
-    async with trial_in(tmp_path, postgres.make("crash"), residents=300, hubs=40) as trial:
-        async with trial.pressing(300 if HARD else 120, settling=False):
+    async with trial_in(tmp_path, postgres.make("crash"), residents=80) as trial:
+        async with trial.pressing(300 if HARD else 40, settling=False):
             for number, happens in enumerate(TROUBLES * (4 if HARD else 1)):
-                await asyncio.sleep(chance.uniform(0.5, 1.5))
+                await asyncio.sleep(chance.uniform(0.3, 0.8))
                 async with trial.away():
                     await asyncio.to_thread(happens, postgres)
                     if not postgres.running:
-                        await asyncio.sleep(0.3 + number % 3)
+                        await asyncio.sleep(0.3 + number % 2)
                         await asyncio.to_thread(postgres.start)
                     else:
                         await asyncio.to_thread(postgres.wait)

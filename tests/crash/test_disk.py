@@ -7,19 +7,20 @@ While it lasts, presses are answered `busy` or not at all, `/readyz` says that t
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from pathlib import Path
 
 import pytest
-from outside.harness import Desk, eventually
+from outside.harness import PATIENCE, Desk, eventually
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 
 from crash.disks import small_disk
-from crash.trial import HARD, Trial, trial_in
+from crash.trial import HARD, Trial, limit, trial_in
 
-RATE = 80 if HARD else 30
-FULL_SECONDS = 30.0 if HARD else 5.0
+RATE = 80 if HARD else 15
+FULL_SECONDS = 30.0 if HARD else 2.5
 TIMES = 5 if HARD else 1
 
 
@@ -33,10 +34,14 @@ async def _told(trial: Trial, why: str) -> None:
 
         await eventually(not_ready, "/readyz to say that the database is gone", within=10, every=0.2)
         assert (await desk.ask("GET", "//healthz")).status == 200
-        reply = await desk.post(
-            "/signals", {"device": trial.place.device, "id": "while-full", "type": "heartbeat"}
-        )
-        assert reply.status == 503, reply.body
+        beats = itertools.count()
+
+        async def refused() -> bool:
+            # A beat writes so little that for some there may be room yet.
+            beat = {"device": trial.place.device, "id": f"while-{next(beats)}", "type": "heartbeat"}
+            return (await desk.post("/signals", beat)).status == 503
+
+        await eventually(refused, "a heartbeat by HTTP to be refused", within=20, every=0)
         metrics = (await desk.ask("GET", "//metrics")).body
     found = re.search(r'yijian_receipts_total\{result="busy"\} ([0-9.]+)', metrics)
     assert found is not None, "no metric of busy receipts"
@@ -54,7 +59,7 @@ async def _no_receipt_meanwhile(trial: Trial, seconds: float) -> int:
     return sum(press.busy for press in trial.swarm.presses.values()) - busy
 
 
-@pytest.mark.timeout(400)
+@limit(400)
 async def test_the_disk_of_the_data_folder_is_full(tmp_path: Path) -> None:
     refused, back = 0, 0.0
     with small_disk(tmp_path / "disk", megabytes=64) as disk:
@@ -75,7 +80,7 @@ async def test_the_disk_of_the_data_folder_is_full(tmp_path: Path) -> None:
                         back = max(back, await trial.decided_again(30))
             assert refused, "nobody was told busy"
             await trial.judged("disk full", refused=refused, back_s=round(back, 2), within=40)
-    assert back < 10
+    assert back < 10 * PATIENCE
 
 
 async def _until_nothing_is_stored(trial: Trial) -> None:
@@ -89,7 +94,7 @@ async def _until_nothing_is_stored(trial: Trial) -> None:
     await eventually(quiet, "the disk to be full", within=20)
 
 
-@pytest.mark.timeout(400)
+@limit(400)
 async def test_a_full_disk_and_a_kill_at_once(tmp_path: Path) -> None:
     """Killed while full, it does not start, says why, and starts once there is room."""
     with small_disk(tmp_path / "disk", megabytes=64) as disk:
@@ -112,7 +117,7 @@ async def test_a_full_disk_and_a_kill_at_once(tmp_path: Path) -> None:
             await trial.judged("killed on a full disk", within=40)
 
 
-@pytest.mark.timeout(400)
+@limit(400)
 async def test_the_disk_of_postgresql_is_full(tmp_path: Path) -> None:
     back = 0.0
     with small_disk(Path("/tmp") / f"yijian-disk-{tmp_path.name}-{id(tmp_path)}", megabytes=112) as disk:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from outside.harness import PATIENCE
 
-from crash.trial import HARD, SEED, Trial, trial_in, url_of
+from crash.trial import HARD, SEED, Trial, limit, trial_in, url_of
 
 MOMENTS = ("somewhere", "behind a receipt", "behind a burst", "while starting", "behind an accept")
 
@@ -33,7 +33,7 @@ class Ordeal:
     residents: int = 300
 
 
-GENTLE = Ordeal(rate=120, kills=5, seconds_between=(0.3, 1.2))
+GENTLE = Ordeal(rate=50, kills=5, seconds_between=(0.2, 0.8), residents=120)
 FULL = Ordeal(rate=300, kills=10, seconds_between=(0.3, 2.5))
 HARDEST = Ordeal(rate=600, kills=15, seconds_between=(0.2, 2.5), residents=1500)
 
@@ -84,7 +84,8 @@ class Killer:
                     self._countdown = 1 + self._countdown % 3
                 self._armed = asyncio.get_running_loop().create_future()
                 try:
-                    await asyncio.wait_for(asyncio.shield(self._armed), 10 * PATIENCE)
+                    async with asyncio.timeout(10 * PATIENCE):
+                        await asyncio.shield(self._armed)
                 except TimeoutError as never:
                     raise TimeoutError(
                         f"no moment {how!r} came within 10 s:\n{trial.server.tail()}"
@@ -108,7 +109,7 @@ async def ordeal(trial: Trial, how: Ordeal, what: str) -> None:
     assert found.steps, "nothing ever fell due"
 
 
-@pytest.mark.timeout(240)
+@limit(240)
 async def test_killed_again_and_again_no_press_is_lost_or_doubled_and_no_step_happens_twice(
     tmp_path: Path, database: str
 ) -> None:
@@ -118,7 +119,7 @@ async def test_killed_again_and_again_no_press_is_lost_or_doubled_and_no_step_ha
 
 
 @pytest.mark.skipif(not HARD, reason="CRASH_HARD=1 asks for it")
-@pytest.mark.timeout(600)
+@limit(600)
 async def test_the_hard_series_600_a_second_and_15_kills(tmp_path: Path, database: str) -> None:
     async with trial_in(tmp_path, url_of(database), residents=HARDEST.residents, hubs=40) as trial:
         await ordeal(trial, HARDEST, f"kill -9 at 600/s, {database}")

@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 from outside.harness import eventually
 
-from crash.trial import HARD, SEED, Trial, trial_in
+from crash.trial import HARD, SEED, Trial, limit, trial_in
 
-RATE = 60
+RATE = 60 if HARD else 30
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Log:
 async def _killed_under_load(trial: Trial) -> Path:
     """Press, receipt, kill: a folder as a power cut leaves it, with nothing in the caches that counts."""
     async with trial.pressing(RATE, settling=False):
-        await asyncio.sleep(3)
+        await asyncio.sleep(2)
     await eventually(lambda: not trial.swarm.waiting(), "every press to be receipted", within=10)
     trial.server.kill()
     return trial.server.data / "yijian.sqlite-wal"
@@ -79,7 +79,7 @@ def _garbage(log: Log, chance: random.Random) -> None:
             file.write(struct.pack(">II", 7, 9) + salt + chance.randbytes(log.frame_bytes - 16))
 
 
-@pytest.mark.timeout(240)
+@limit(240)
 @pytest.mark.parametrize("tear", [_cut, _garbage])
 async def test_what_a_power_cut_tears_was_told_to_nobody(tmp_path: Path, tear: object) -> None:
     assert callable(tear)
@@ -95,7 +95,7 @@ async def test_what_a_power_cut_tears_was_told_to_nobody(tmp_path: Path, tear: o
         await trial.judged(f"log torn: {tear.__name__.strip('_')}", frames_whole=len(log.commits))
 
 
-@pytest.mark.timeout(240)
+@limit(240)
 async def test_a_damaged_database_does_not_start_and_points_to_the_backup(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     async with trial_in(tmp_path, residents=60) as trial:

@@ -19,13 +19,13 @@ import contextlib
 import json
 import os
 import pty
+import random
 import re
 import resource
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
@@ -53,30 +53,35 @@ def command() -> list[str]:
 
 
 #: Some environments keep Python from writing bytecode. Then each of our many starts would compile everything anew, which
-#: takes longer than the start itself; so it is kept apart, for as long as the tests run.
-_BYTECODE = tempfile.TemporaryDirectory(prefix="yijian-bytecode-")
+#: takes longer than the start itself; so it is kept in the environment, for all test runs that it lives: to compile
+#: everything takes five seconds, and a whole run has a dozen processes that would.
+_BYTECODE = Path(sys.prefix) / "bytecode"
 
 
 def _outer_environment() -> dict[str, str]:
     """The environment around us, without settings of the system."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("YIJIAN_")}
     if kept.pop("PYTHONDONTWRITEBYTECODE", None):
-        kept["PYTHONPYCACHEPREFIX"] = _BYTECODE.name
+        kept["PYTHONPYCACHEPREFIX"] = str(_BYTECODE)
     return kept
 
 
 _handed_out: set[int] = set()
+_CHANCE = random.SystemRandom()
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody holds, and that was not handed out before."""
+    """A TCP port of loopback that nobody holds, and that was not handed out before.
+
+    Below those that the system hands out by itself: else, while a server is dead, somebody's connection may have its port.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _handed_out:
-            _handed_out.add(port)
-            return port
+        port = _CHANCE.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _handed_out:
+                _handed_out.add(port)
+                return port
 
 
 async def eventually(
@@ -130,6 +135,8 @@ class Server:
             "YIJIAN_ADMIN_TOKEN": ADMIN_TOKEN,
             # Its own stories have it (test_canary.py): here every press and every row is the story's.
             "YIJIAN_CANARY_SECONDS": "0",
+            # How full the machine that tests us is, is not what is tested.
+            "YIJIAN_MEMORY_MB": "0",
             **(env or {}),
         }
         if district is not None:
