@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dispatcher.console.coverage import CoverView
 from dispatcher.console.endpoint import Endpoint, Kind, Query, usual
+from dispatcher.console.handover_gaps import GapView
 from dispatcher.console.knowing import CONSOLE, COOKIE, HEADER
 from dispatcher.console.logins import LoginView
 from dispatcher.console.shapes import CallView, ProblemView, RouteView
@@ -25,6 +26,7 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 _NAMED: tuple[type[Struct], ...] = (
     CallView,
     CoverView,
+    GapView,
     LoginView,
     ProblemView,
     RouteView,

@@ -169,6 +169,7 @@ EXPECTED: dict[str, Probe] = {
     # Kept to the area, as calls that are over are: tests/dispatcher/console/test_console_follow_ups.py.
     # What a hand-over names is kept to the asker's own sight: tests/dispatcher/console/test_console_handovers.py.
     "GET /handovers/sheet": Probe(calls=True),
+    "GET /handovers/missing": Probe(),
     "GET /handovers": Probe(),
     "GET /handovers/{id}": Probe("residents", seen=(404,)),
     "POST /handovers": Probe(seen=(201,), body=lambda _id: {"note": "keys"}, calls=True),

@@ -42,6 +42,7 @@ NOT_WRITTEN = {
     "listAlerts",
     "listFaults",
     "getFault",
+    "listMissingHandovers",
     "listHandovers",  # who gave and who took; whom it was about is in the sheet, and a look at that is a line
     "listCoverage",
     "getCoverage",

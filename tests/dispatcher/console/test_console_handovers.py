@@ -132,6 +132,29 @@ async def test_nobody_took_it_and_the_district_sees_that(api, world):
     assert (status, problem["code"]) == (409, "replaced")
 
 
+async def test_a_station_that_was_left_with_calls_in_its_hands_is_told_until_it_hands_over(api, world):
+    async def told(who="admin"):
+        return [
+            (one["station"], one["calls"])
+            for one in (await api("GET", "/handovers/missing", who=who))[1]["items"]
+        ]
+
+    for staff in world.rolls.default.staff_at["st-1"]:
+        await world.register.duty(staff, True, "test")
+    assert await told() == [], "somebody is there"
+    for staff in world.rolls.default.staff_at["st-1"]:
+        await world.register.duty(staff, False, "test")
+    assert await told() == await told("street") == await told("station") == [("st-1", 1)]
+    assert await told("station_3") == []
+    await given(api)
+    assert await told() == [], "it waits to be taken"
+    [one] = (await api("GET", "/handovers"))[1]["items"]
+    await api("POST", f"/handovers/{one['id']}/take", {"sound": True}, who="colleague")
+    assert await told() == [("st-1", 1)], "who took it has left as well"
+    world.board.put(call("c-1", state=State.CLOSED, closed=over()))
+    assert await told() == []
+
+
 async def test_of_two_who_take_it_at_once_one_is_first(api, world):
     one = await given(api)
     rows = Handovers(world.store, world.clock, world.ids)

@@ -2,8 +2,11 @@
 
 import { ref } from "vue";
 
-import { write } from "../api/http";
+import { read, write } from "../api/http";
+import type { Page } from "../api/shapes";
 import { live } from "../live/live";
+import { register } from "../live/register";
+import { isOurs, standsFor } from "../live/view";
 import { player } from "../sound/player";
 import { say } from "../words";
 import { whyNot } from "./stepping";
@@ -32,10 +35,10 @@ export function keepShift(): void {
   }
 }
 
-async function duty(on: boolean): Promise<string> {
+async function duty(on: boolean, patienceMs?: number): Promise<string> {
   const staff = live.me.value?.staff ?? "";
   if (staff === "") return on ? say("shift.notRecorded") : say("shift.ended");
-  const answer = await write<unknown>(`/staff/${encodeURIComponent(staff)}/duty`, { on });
+  const answer = await write<unknown>(`/staff/${encodeURIComponent(staff)}/duty`, { on }, patienceMs === undefined ? {} : { patienceMs });
   if (answer.ok) return on ? say("shift.started") : say("shift.ended");
   return say("shift.failed", { why: whyNot(answer.problem, "accept") });
 }
@@ -50,8 +53,45 @@ export async function startShift(): Promise<void> {
   shiftSaid.value = await duty(true);
 }
 
-export async function endShift(): Promise<void> {
+/** What somebody leaves behind who goes now. */
+export interface Leaving {
+  /** They sign out, too. */
+  out: boolean;
+  calls: number;
+  faults: number;
+  /** They have handed over a moment ago. */
+  given: boolean;
+}
+
+/** Not null: asked of whoever sits here before they go. */
+export const leaving = ref<Leaving | null>(null);
+
+/** A hand-over of theirs that is older was of another shift. */
+const GIVEN_MS = 60 * 60_000;
+
+async function justGiven(): Promise<boolean> {
+  const answer = await read<Page<{ at: string; given: { by: string }; replaced: boolean }>>("/handovers?limit=5");
+  const since = Date.now() + live.aheadMs.value - GIVEN_MS;
+  return answer.ok && answer.body.items.some((one) => one.given.by === live.me.value?.staff && !one.replaced && Date.parse(one.at) > since);
+}
+
+/** Somebody wants to go: at once where nothing of theirs is open, else they are asked. True: they may sign out now. */
+export async function wishToEnd(out: boolean): Promise<boolean> {
+  const me = live.me.value;
+  if (me === null || (out && !onShift.value)) return true;
+  const calls = [...live.store.calls.values()].filter((kept) => kept.overMs === 0 && !kept.call.test && isOurs(kept.call, me, register.stations)).length;
+  const faults = live.faults.value.filter((fault) => standsFor(me, register.stations, fault.station)).length;
+  const given = calls + faults > 0 && (await justGiven());
+  if (out || (calls + faults > 0 && !given)) {
+    leaving.value = { out, calls, faults, given };
+    return false;
+  }
+  await endShift();
+  return false;
+}
+
+export async function endShift(patienceMs?: number): Promise<void> {
   onShift.value = false;
   keepShift();
-  shiftSaid.value = await duty(false);
+  shiftSaid.value = await duty(false, patienceMs);
 }
