@@ -153,6 +153,9 @@ class Swarm:
         self._hubs = [HubOf(self, n, devices[n::hubs]) for n in range(hubs)]
         self._tasks: list[asyncio.Task[None]] = []
         self._number = 0
+        self._buttons = len(devices)
+        self.held_back = 0
+        """Presses that were not made, since every button waits already: a slow machine would never come to an end."""
 
     def start(self) -> None:
         """Connect them all."""
@@ -179,14 +182,17 @@ class Swarm:
         return press
 
     async def at_rate(self, rate: float, until: Callable[[], bool]) -> None:
-        """Press so often a second, in small bursts as it comes."""
+        """Press so often a second, in small bursts as it comes; not while as many wait as there are buttons."""
         began, count = time.monotonic(), 0
         while not until():
             due = int((time.monotonic() - began) * rate)
-            if count < due:
-                for _ in range(due - count):
-                    self.press_somewhere()
-                count = due
+            waiting = sum(len(hub.waiting) for hub in self._hubs)
+            now = min(due - count, max(0, self._buttons - waiting))
+            self.held_back += due - count - now
+            count = due
+            for _ in range(now):
+                self.press_somewhere()
+            if now:
                 self.after_burst()
             await asyncio.sleep(self._random.uniform(0.001, 0.02))
 

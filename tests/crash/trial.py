@@ -280,6 +280,7 @@ class Trial:
             **figures,
             presses=found.presses,
             sent=sum(press.sent for press in presses),
+            held_back=swarm.held_back,
             busy=sum(press.busy for press in presses),
             calls=found.calls,
             steps=found.steps,
