@@ -16,7 +16,7 @@ from outside.harness import PATIENCE, Desk, eventually
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 
-from crash.disks import small_disk
+from crash.disks import failing_disk, small_disk
 from crash.trial import HARD, Trial, limit, trial_in
 
 RATE = 80 if HARD else 15
@@ -115,6 +115,35 @@ async def test_a_full_disk_and_a_kill_at_once(tmp_path: Path) -> None:
                     await trial.again()
                     await trial.decided_again(30)
             await trial.judged("killed on a full disk", within=40)
+
+
+@limit(400)
+async def test_the_disk_is_read_only_after_an_error(tmp_path: Path) -> None:
+    """Stopped on it, it does not start and says why; checked and mounted again, it goes on."""
+    with failing_disk(tmp_path / "disk", megabytes=48) as disk:
+        async with trial_in(tmp_path / "town", env={"YIJIAN_DATA": str(disk.folder / "data")}) as trial:
+            trial.operator.patience_seconds = 60
+            async with trial.pressing(RATE):
+                await asyncio.sleep(1)
+                async with trial.away():
+                    disk.fail()
+                    await _until_nothing_is_stored(trial)
+                    refused = await _no_receipt_meanwhile(trial, FULL_SECONDS)
+                    await _told(trial, "I/O error")
+                    doctor = await asyncio.to_thread(trial.server.cli, "doctor")
+                    assert re.search(r"bad.*disk.*[Rr]ead-only", doctor.out), doctor.out
+                    trial.server.end()
+                    began = len(trial.server.lines)
+                    trial.server.launch()
+                    with pytest.raises(AssertionError, match="ended with"):
+                        await asyncio.to_thread(trial.server.wait_ready, 20)
+                    said = "\n".join(trial.server.lines[began:])
+                    assert re.search(r"yijian: .*(read-only|Read-only|written)", said), said
+                    trial.server.end()
+                    await asyncio.to_thread(disk.repair)
+                    await trial.again()
+                    back = await trial.decided_again(30)
+            await trial.judged("disk read-only", refused=refused, back_s=round(back, 2), within=40)
 
 
 @limit(400)
