@@ -21,6 +21,18 @@ from outside.mqtt import Mqtt
 #: A device may wait up to 30 s between two tries; the test would only take longer.
 LONGEST_PAUSE = 4.0
 
+#: What a device with a dead battery in its clock may say of when it was pressed; each is a press all the same.
+IMPOSSIBLE: tuple[dict[str, Any], ...] = (
+    {"at": "1970-01-01T00:00:00Z"},
+    {"at": "2099-12-31T23:59:59+14:00"},
+    {"at": "0000-00-00T99:99:99"},
+    {"at": 1e300},
+    {"age": -3600},
+    {"age": 1e18},
+    {"age": "yesterday"},
+    {"at": None, "age": None},
+)
+
 PressId = tuple[str, str]
 """Device and id."""
 
@@ -34,6 +46,8 @@ class Press:
     key: str
     kind: str
     began: float
+    impossible: dict[str, Any] = field(default_factory=dict)
+    """What its message says of the time, instead of the truth."""
     sent: int = 0
     receipts: list[dict[str, Any]] = field(default_factory=list)
 
@@ -114,6 +128,7 @@ class HubOf:
         message = {"id": press.id, "type": press.kind, "age": round(time.monotonic() - press.began, 3)}
         if press.kind == "press":
             message["key"] = press.key
+        message |= press.impossible
         self._mqtt.publish(f"yijian/v1/{press.device}/up", json.dumps(message).encode())
 
     def _hear(self, topic: str, payload: bytes, retain: bool) -> None:
@@ -177,6 +192,8 @@ class Swarm:
             [("press", "emergency"), ("press", "service"), ("fall", "emergency")], [70, 20, 10]
         )[0]
         press = Press(self._random.choice(hub.devices), f"p{self._number}", key, kind, time.monotonic())
+        if self._random.random() < 0.05:
+            press.impossible = self._random.choice(IMPOSSIBLE)
         self.presses[press.device, press.id] = press
         hub.press(press)
         return press

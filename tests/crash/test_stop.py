@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from outside.harness import PATIENCE, eventually
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 
+from crash.broker import outside_broker
 from crash.trial import AGAIN, HARD, limit, trial_in
 
 #: A broker ends a connection that has said nothing for 22 s; and we one, after 30.
@@ -60,15 +62,27 @@ async def test_yijian_is_stopped_for_half_a_minute(tmp_path: Path) -> None:
 
 
 @limit(180)
-async def test_its_broker_is_stopped(tmp_path: Path) -> None:
-    async with trial_in(tmp_path, residents=60, plan=AGAIN) as trial:
+@pytest.mark.parametrize("whose", ["embedded", "outside"])
+async def test_its_broker_is_stopped(tmp_path: Path, whose: str) -> None:
+    async with AsyncExitStack() as stack:
+        env, start = {}, whose == "embedded"
+        if whose == "outside":
+            broker = stack.enter_context(outside_broker(tmp_path / "broker"))
+            env["YIJIAN_MQTT"] = broker.url
+        town = trial_in(tmp_path / "town", residents=60, plan=AGAIN, env=env, start=start)
+        trial = await stack.enter_async_context(town)
+        if whose == "outside":
+            trial.server.mqtt_port = broker.port
+            await trial.start()
         async with trial.pressing(RATE):
             await asyncio.sleep(3)
             brokers = await eventually(trial.server.brokers, "a broker to stop", within=10)
             await _stopped(brokers, SHORT_SECONDS)  # and the desk goes on: nothing may be late
             back = await trial.decided_again(40)
             await asyncio.sleep(3)
-        await trial.judged("broker stopped", stopped_s=SHORT_SECONDS, back_s=round(back, 2), within=40)
+        await trial.judged(
+            f"{whose} broker stopped", stopped_s=SHORT_SECONDS, back_s=round(back, 2), within=40
+        )
     assert back < 10 * PATIENCE
 
 

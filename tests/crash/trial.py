@@ -281,6 +281,7 @@ class Trial:
             presses=found.presses,
             sent=sum(press.sent for press in presses),
             held_back=swarm.held_back,
+            impossible_times=sum(bool(press.impossible) for press in presses),
             busy=sum(press.busy for press in presses),
             calls=found.calls,
             steps=found.steps,
