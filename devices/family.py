@@ -167,6 +167,18 @@ class Remembering(Protocol):
 
 
 @runtime_checkable
+class Glancing(Protocol):
+    """A session that sees at a glance what may be shed: for a flood, when reading everything takes too long."""
+
+    def glance(self, frame: Frame) -> Heard | None:
+        """A plain sign of life, as far as answering it takes; None in every doubt: then the frame is read.
+
+        Never of what asks for help, or changes anything: it is told `busy` and forgotten.
+        """
+        ...
+
+
+@runtime_checkable
 class Streaming(Protocol):
     """A session that joins frames from pieces of a stream."""
 

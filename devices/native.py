@@ -60,6 +60,10 @@ _OWN_DETAILS = frozenset(
     {"battery", "rssi", "via", "lat", "lon", "datum", "device_time", "unmapped", "ignored", "retained"}
 )
 _STATUS: Mapping[str, SignalType] = {"online": SignalType.ONLINE, "offline": SignalType.OFFLINE}
+#: What a glance takes for a heartbeat: longer ones, and names that are more than plain letters, are read.
+_GLANCE_BYTES_MAX = 1024
+_BEATS = re.compile(rb'"type"\s*:\s*"heartbeat"\s*[,}]').search
+_ID = re.compile(rb'"id"\s*:\s*"([ !#-\[\]-~]{1,64})"').search
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -312,6 +316,19 @@ class NativeSession:
             clear = Answer(b"", topic=frame.topic, qos=1, retain=True)
             return (Replayed(device, "retained message on the topic up", (clear,)),)
         return (_up(device, frame.data),)
+
+    def glance(self, frame: Frame) -> Heard | None:
+        """A heartbeat that is told `busy` unread. One `type` and one `id` in all of it, and no escape: it can be nothing else."""
+        data = frame.data
+        if frame.retain or len(data) > _GLANCE_BYTES_MAX or b"\\" in data:
+            return None
+        if data.count(b'"type"') != 1 or data.count(b'"id"') != 1 or _BEATS(data) is None:
+            return None
+        name = _ID(data)
+        device, _, channel = frame.topic.removeprefix(PREFIX).rpartition("/")
+        if name is None or channel != "up" or not frame.topic.startswith(PREFIX) or not valid_device(device):
+            return None
+        return Heard(token=(device, name[1].decode()))
 
     def answer(self, heard: Heard, outcomes: Sequence[Outcome]) -> Sequence[Answer]:
         """The receipt: the only word that counts for the device."""

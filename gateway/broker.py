@@ -307,8 +307,9 @@ class EmbeddedBroker:
             # With the default of 1000 it acknowledged 5,000 and kept 1,000.
             "max_queued_messages 0",
             "queue_qos0_messages true",
-            # The default of 20 would cap a commit of ours at 20 signals.
-            "max_inflight_messages 1000",
+            # The default of 20 would cap a commit of ours at 20 signals, and at 1,000 a flood would wait here, where nobody
+            # sheds its heartbeats. With very many it looks through all of them for each that we acknowledge.
+            "max_inflight_messages 2000",
             "persistent_client_expiration 1d",
             f"message_size_limit {_MESSAGE_BYTES_MAX}",
             "set_tcp_nodelay true",

@@ -4,6 +4,8 @@
                               |                              |
                               | no frame: counted, dropped   | too many: heartbeats are told `busy`, and where calls
                               | a retained one: a fault      | themselves pile up the lines stop reading
+                              | a flood: heartbeats are told
+                              | `busy` at a glance, unread
 
 While one batch commits the next one gathers, so one fsync serves as many signals as came in its time. What asks for
 help goes before what does not.
@@ -46,8 +48,11 @@ class Limits:
 
     batch_signals_max: int = 512
     urgent_max: int = 4096  # beyond it the lines stop reading
-    others_max: int = 8192  # beyond it heartbeats and their like are told `busy`
-    held_max: int = 400  # well below the 1,000 unacknowledged messages that a broker lets us have
+    others_max: int = 8192  # beyond it what asks for no help is told `busy`
+    # Beyond it heartbeats are. With what is being stored it must stay below the 2,000 unacknowledged messages that our
+    # broker lets us have: else a flood waits there, with presses in it, and nobody can shed its heartbeats.
+    beats_max: int = 1024
+    held_max: int = 400  # well below those 2,000, or the 1,000 that others may have set
     receipts_waiting_max: int = 2000  # receipts that wait for the desk; one more goes out without its call
     call_within_seconds: float = 2.0
     again_seconds_min: float = 0.25
@@ -128,6 +133,8 @@ class Intake:
 
     def take(self, line: OpenLine, frame: Frame, ack: Ack | None = None) -> None:
         """Read a frame and queue what it says. `ack` is called once what it says is stored. Never raises, never waits."""
+        if len(self._others) >= self._limits.beats_max and self._shed(line, frame, ack):
+            return
         try:
             pieces = line.session.receive(frame)
         except Exception:
@@ -161,13 +168,29 @@ class Intake:
         for waiting in pending:
             self._queue(waiting)
 
+    def _shed(self, line: OpenLine, frame: Frame, ack: Ack | None) -> bool:
+        """In a flood: a sign of life is told `busy` without being read, so that the press behind it comes sooner."""
+        try:
+            heard = line.glance(frame) if line.glance is not None else None
+        except Exception:
+            log.exception("family failed on a frame", family=line.family, line=line.name)
+            return False
+        if heard is None:
+            return False
+        metrics.frames(line.name, "heard").inc()
+        metrics.shed(line.name).inc()
+        if ack is not None:
+            ack()
+        self._answer(line, heard, (Outcome(Result.BUSY, from_us(self._clock.now_us())),))
+        return True
+
     async def deliver(self, signal: Signal, line: str, call_within_seconds: float | None = None) -> Reception:
         """Store one signal that came by another way (HTTP), in the same commit as the rest. Raises Busy."""
         reception: asyncio.Future[Sequence[Stored]] = self._loop.create_future()
         arrival = Arrival(signal, from_us(self._clock.now_us()), line)
         if signal.type in CALLING:
             metrics.PRESSES.labels(signal.type).inc()
-        elif len(self._urgent) + len(self._others) >= self._limits.others_max:
+        elif len(self._urgent) + len(self._others) >= self._room((arrival,)):
             raise Busy("too much is waiting")
         if len(self._urgent) >= self._limits.urgent_max:
             raise Busy("too much is waiting")
@@ -179,7 +202,7 @@ class Intake:
         if signal.type in URGENT:
             within = self._limits.call_within_seconds if call_within_seconds is None else call_within_seconds
             call = await self._inbox.call_of(stored.id, within)
-        metrics.RECEIPTS.labels(stored.result).inc()
+        metrics.receipts(stored.result).inc()
         return Reception(stored, call)
 
     def _heard(self, line: OpenLine, heard: Heard, received_at: datetime) -> _Waiting | None:
@@ -215,13 +238,18 @@ class Intake:
             self._urgent.append(waiting)
             if len(self._urgent) >= self._limits.urgent_max:
                 self._pause(True)
-        elif len(self._others) >= self._limits.others_max:
-            metrics.SHED.labels(waiting.line.name).inc()
+        elif len(self._others) >= self._room(waiting.arrivals):
+            metrics.shed(waiting.line.name).inc()
             self._busy(waiting)
             return
         else:
             self._others.append(waiting)
         self._wake.set()
+
+    def _room(self, arrivals: Sequence[Arrival]) -> int:
+        """How many may wait before these are shed: signs of life go first, for another one comes."""
+        beats = all(arrival.signal.type is SignalType.HEARTBEAT for arrival in arrivals)
+        return self._limits.beats_max if beats else self._limits.others_max
 
     def _pause(self, paused: bool) -> None:
         if paused == self._paused:
@@ -410,7 +438,7 @@ class Intake:
 
     def _answer(self, line: OpenLine, heard: Heard, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes[:1]:
-            metrics.RECEIPTS.labels(outcome.result).inc()
+            metrics.receipts(outcome.result).inc()
         try:
             answers = line.session.answer(heard, outcomes)
         except Exception:

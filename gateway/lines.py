@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from devices.family import Answer, Frame, Heard, Outcome, Progress, Remembering, Session
+from devices.family import Answer, Frame, Glancing, Heard, Outcome, Progress, Remembering, Session
 
 
 @dataclass(slots=True, eq=False)
@@ -26,9 +26,11 @@ class OpenLine:
     warned_at: float = field(default=-1e9)
     unreadable: int = 0
     remembers: bool = field(init=False)  #: its session has something to keep; asked once, not for every press
+    glance: Callable[[Frame], Heard | None] | None = field(init=False)  #: where its session can
 
     def __post_init__(self) -> None:
         self.remembers = isinstance(self.session, Remembering)
+        self.glance = self.session.glance if isinstance(self.session, Glancing) else None
 
 
 class Keeper(Protocol):

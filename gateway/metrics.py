@@ -26,6 +26,20 @@ RECEIPTS = Counter("yijian_receipts", "What the senders of signals were told, by
 SHED = Counter(
     "yijian_shed", "Heartbeats and the like that were answered busy because the queue was full", ["line"]
 )
+
+
+@cache
+def receipts(result: str) -> Counter:
+    """The counter of one result."""
+    return RECEIPTS.labels(result)
+
+
+@cache
+def shed(line: str) -> Counter:
+    """The counter of one line."""
+    return SHED.labels(line)
+
+
 STORED_SECONDS = Histogram(
     "yijian_gateway_stored_seconds",
     "From the receipt of a signal to its being on disk",

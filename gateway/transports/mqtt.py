@@ -19,6 +19,7 @@ import random
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +34,7 @@ from devices.family import Answer, Frame
 from gateway import metrics
 from gateway.intake import Intake
 from gateway.lines import OpenLine
+from gateway.transports.packets import PUBACK, puback, publish, split
 
 log = structlog.get_logger()
 
@@ -43,9 +45,9 @@ _STARTING_SECONDS = 0.02
 _AGAIN_SECONDS_MIN = 0.05  # our own broker needs that long to start
 _AGAIN_SECONDS_MAX = 5.0
 _IN_FLIGHT_MAX = 1000
-_OUT_PACKETS_MAX = 50_000  # a broker that reads nothing: keepalive ends it after 30 s
-_PACKETS_A_TURN = 64  # read in one go; a packet a turn of the loop costs half as much again
-_AHEAD_BYTES = 65_536
+_OUT_BYTES_MAX = 8 << 20  # a broker that reads nothing: keepalive ends it after 30 s
+_PIECE_BYTES = 65_536  # read in one go: some hundred packets
+_TOPICS_MAX = 50_000  # whose line is remembered
 _REFUSED = 0x80  # from here on, what a SUBACK says is a refusal
 _PORT, _TLS_PORT = 1883, 8883
 
@@ -113,6 +115,7 @@ class MqttTransport:
         self._chance = chance
         self._routes: list[tuple[list[str], OpenLine]] = []
         self._connection: _Connection | None = None
+        self._known: dict[str, OpenLine] = {}
         self._subscribed = False
         self.times = 0  #: that a connection was made
         self._paused = False
@@ -204,21 +207,32 @@ class MqttTransport:
         self.beat = self._loop.time()
 
     def _received(
-        self, connection: _Connection, message: paho.MQTTMessage, ack: Callable[[], None] | None
+        self,
+        connection: _Connection,
+        topic: str,
+        payload: bytes,
+        retain: bool,
+        ack: Callable[[], None] | None,
     ) -> None:
         self._connection = connection  # it can come before we are told that we are connected
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
+        line = self._known.get(topic)
+        if line is None:
+            line = self._line_of(topic)
+        if line is not None:
+            self._intake.take(line, Frame(payload, topic, retain), ack)
+        elif ack is not None:
+            # A subscription that the kept session still has, from settings that are gone.
+            ack()
+
+    def _line_of(self, topic: str) -> OpenLine | None:
         levels = topic.split("/")
         for wanted, line in self._routes:
             if _matches(wanted, levels):
-                self._intake.take(line, Frame(bytes(message.payload), topic, message.retain), ack)
-                return
-        # A subscription that the kept session still has, from settings that are gone.
-        if ack is not None:
-            ack()
+                if len(self._known) >= _TOPICS_MAX:
+                    self._known.clear()
+                self._known[topic] = line
+                return line
+        return None
 
 
 class _Connection:
@@ -227,13 +241,15 @@ class _Connection:
     def __init__(
         self,
         client: aiomqtt.Client,
-        received: Callable[[_Connection, paho.MQTTMessage, Callable[[], None] | None], None],
+        received: Callable[[_Connection, str, bytes, bool, Callable[[], None] | None], None],
     ) -> None:
         self._client = client
         self._paho: paho.Client = client._client  # noqa: SLF001 - see the head of this file
         self._received = received
         self._closed = self._paused = self._reads_on = False
-        self._ahead = _Ahead(self._paho._sock_recv)  # noqa: SLF001
+        self._recv = self._paho._sock_recv  # noqa: SLF001
+        self._for_paho = _ForPaho()
+        self._rest = b""
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, asyncio.Future[bool]] = {}
         self._broken: asyncio.Future[None] = self._loop.create_future()
@@ -242,44 +258,135 @@ class _Connection:
         self._paho.on_message = self._on_message
         self._paho.on_publish = None
         # aiomqtt would have the loop watch the socket for every packet; it takes nearly all at once.
-        self._watching = False
+        self._watching = self._writing = False
+        self._out = bytearray()  #: what goes out at the end of this turn, in one piece
+        self._flushes = False
         self._thread = threading.get_ident()
         self._paho.on_socket_register_write = self._on_want_write
         self._paho.on_socket_unregister_write = self._on_written
         self._paho.disable_logger()
 
+    # -- what comes: while it connects, aiomqtt has paho read; from then on it is read here ---------------------------
+
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        self._received(self, message, partial(self._ack, message.mid) if message.qos else None)
+        self._on_publish(message._topic, bytes(message.payload), message.retain, message.mid)  # noqa: SLF001
 
-    def _ack(self, mid: int) -> None:
-        if not self._closed:
-            self._paho.ack(mid, 1)
+    def _on_publish(self, topic: bytes, payload: bytes, retain: bool, number: int) -> None:
+        try:
+            name = topic.decode()
+        except UnicodeDecodeError:
+            name = ""
+        self._received(self, name, payload, retain, partial(self._ack, number) if number else None)
 
-    def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, *_rest: Any) -> None:
-        future = self._pending.pop(mid, None)
+    def _on_puback(self, number: int) -> None:
+        future = self._pending.pop(number, None)
         if future is not None and not future.done():
             future.set_result(True)
-        if not self._pending:
-            # paho makes a Properties object for every QoS 0 message as long as anybody listens, which costs more than
-            # to send it.
-            self._paho.on_publish = None
+
+    def _on_other(self, packet: bytes) -> None:
+        """What keeps the connection: paho's own work."""
+        self._for_paho.give(packet)
+        while self._for_paho.left and self._paho.socket() is not None:
+            self._paho.loop_read()
+
+    def pause(self, paused: bool) -> None:
+        """Leave what the broker sends in the socket, or read it again."""
+        self._paused = paused
+        sock = self._paho.socket()
+        if sock is None:
+            return
+        if paused:
+            self._loop.remove_reader(sock.fileno())
+        else:
+            # Not before: until here aiomqtt reads, which asks the socket alone whether there is more.
+            self._paho._sock_recv = self._for_paho.take  # type: ignore[method-assign]  # noqa: SLF001
+            self._loop.add_reader(sock.fileno(), self._read)
+            self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        """A piece of what the socket holds. More than that: everybody else first, then on."""
+        if (
+            self._reads_on or self._paused or self._closed
+        ):  # each that is readable meanwhile would begin another
+            return
+        try:
+            data = self._recv(_PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._break(error)
+            return
+        if not data:
+            self._break(ConnectionResetError("the broker ended the connection"))
+            return
+        self._paho._last_bytes_received = time.monotonic()  # noqa: SLF001 - its keepalive would think us cut off
+        try:
+            if self._paho._in_packet["command"]:  # noqa: SLF001 - of a packet it has read the beginning
+                self._for_paho.give(data)
+                while self._for_paho.left and self._paho._in_packet["command"]:  # noqa: SLF001
+                    self._paho.loop_read()
+                data = self._for_paho.rest()
+            if self._rest:
+                data = self._rest + data
+            self._rest = split(data, self._on_publish, self._on_puback, self._on_other)
+        except Exception as error:  # noqa: BLE001 - like aiomqtt's own reader, whose place this takes
+            self._break(error)
+            return
+        sock = self._paho.socket()
+        # What TLS has decoded already never wakes the loop: github.com/eclipse-paho/paho.mqtt.python issue 131.
+        if len(data) >= _PIECE_BYTES or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+            self._reads_on = True
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._reads_on = False
+        self._read()
+
+    # -- what goes ----------------------------------------------------------------------------------------------------
+
+    def _ack(self, number: int) -> None:
+        if not self._closed:
+            self._put(puback(number))
 
     def publish(self, answer: Answer) -> asyncio.Future[bool] | None:
         """Queue a message; for QoS 1 the future of its acknowledgement."""
-        if answer.qos == 0 and len(self._paho._out_packet) > _OUT_PACKETS_MAX:  # noqa: SLF001
-            return None  # a receipt that is lost is asked for again
-        info = self._paho.publish(answer.topic, answer.data, answer.qos, answer.retain)
         if answer.qos == 0:
+            if len(self._out) < _OUT_BYTES_MAX:  # a receipt that is lost is asked for again
+                self._put(publish(answer.topic, answer.data, retain=answer.retain))
             return None
         future: asyncio.Future[bool] = self._loop.create_future()
-        if info.rc == paho.MQTT_ERR_SUCCESS:
-            self._pending[info.mid] = future
-            self._paho.on_publish = self._on_publish
-        else:
+        if self._closed or self._paho.socket() is None or len(self._pending) >= _IN_FLIGHT_MAX:
             future.set_result(False)
+            return future
+        number = self._paho._mid_generate()  # noqa: SLF001
+        while number in self._pending:
+            number = self._paho._mid_generate()  # noqa: SLF001
+        self._pending[number] = future
+        self._put(publish(answer.topic, answer.data, number, retain=answer.retain))
         return future
 
+    def _put(self, packet: bytes) -> None:
+        self._out += packet
+        if not self._flushes:
+            self._flushes = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """All that this turn wants to say, as one packet of paho's: for it, an acknowledgement needs nothing more."""
+        self._flushes = False
+        if self._out and not self._closed and not self._paho.want_write():
+            data = bytes(self._out)
+            self._out.clear()
+            self._writing = True
+            try:
+                self._paho._packet_queue(PUBACK, data, 0, 0)  # noqa: SLF001
+            finally:
+                self._writing = False
+            self._write()
+
     def _on_want_write(self, _client: paho.Client, _userdata: Any, _sock: Any) -> None:
+        if self._writing:
+            return
         # While connecting, paho calls from the thread in which aiomqtt lets it connect.
         here = threading.get_ident() == self._thread
         (self._loop.call_soon if here else self._loop.call_soon_threadsafe)(self._write)
@@ -296,9 +403,12 @@ class _Connection:
             return
         if self._paho.socket() is not sock:
             return  # writing has shown that the connection is over, and aiomqtt has been told
-        if self._paho.want_write() and not self._watching:
-            self._loop.add_writer(sock.fileno(), self._write)
-            self._watching = True
+        if self._paho.want_write():
+            if not self._watching:
+                self._loop.add_writer(sock.fileno(), self._write)
+                self._watching = True
+        elif self._out:
+            self._flush()
 
     def _on_written(self, _client: paho.Client, _userdata: Any, sock: Any) -> None:
         if self._watching:
@@ -308,41 +418,6 @@ class _Connection:
     def _break(self, error: Exception) -> None:
         if not self._broken.done():
             self._broken.set_exception(aiomqtt.MqttError(str(error)))
-
-    def pause(self, paused: bool) -> None:
-        """Leave what the broker sends in the socket, or read it again."""
-        self._paused = paused
-        sock = self._paho.socket()
-        if sock is None:
-            return
-        if paused:
-            self._loop.remove_reader(sock.fileno())
-        else:
-            # Not before: until here aiomqtt reads, which asks the socket alone whether there is more.
-            self._paho._sock_recv = self._ahead.take  # type: ignore[method-assign]  # noqa: SLF001
-            self._loop.add_reader(sock.fileno(), self._read)
-            self._loop.call_soon(self._read)
-
-    def _read(self) -> None:
-        try:
-            for _ in range(_PACKETS_A_TURN):
-                self._paho.loop_read()
-                # What TLS has decoded already never wakes the loop: github.com/eclipse-paho/paho.mqtt.python issue 131.
-                sock = self._paho.socket()
-                if sock is None or not (self._ahead.left or _readable(sock)):
-                    return
-            # More than that is there: everybody else first, then on. What TLS holds would wake nobody.
-            if not self._reads_on:  # one at a time: each that is readable meanwhile would begin another
-                self._reads_on = True
-                self._loop.call_soon(self._read_on)
-        except Exception as error:  # noqa: BLE001 - like aiomqtt's own reader, whose place this takes
-            self._break(error)
-
-    def _read_on(self) -> None:
-        """Unless reading was stopped meanwhile."""
-        self._reads_on = False
-        if not self._paused and not self._closed:
-            self._read()
 
     async def ended(self, turn: Callable[[], None]) -> None:
         """Wait for the end of the connection: aiomqtt says so to whoever waits for its (here always empty) messages."""
@@ -372,38 +447,36 @@ class _Connection:
             sock.close()
 
 
-class _Ahead:
-    """Reads the socket in large pieces: paho asks it for every packet's first byte, length and rest by themselves."""
+class _ForPaho:
+    """What is paho's to read, in the place of the socket: it asks for a packet's first byte, length and rest by themselves."""
 
-    __slots__ = ("_at", "_data", "_recv")
+    __slots__ = ("_at", "_data")
 
-    def __init__(self, recv: Callable[[int], bytes]) -> None:
-        self._recv = recv
+    def __init__(self) -> None:
         self._data = b""
         self._at = 0
 
     @property
     def left(self) -> int:
-        """Bytes that were read and not taken yet."""
+        """Bytes that were not taken yet."""
         return len(self._data) - self._at
 
+    def give(self, data: bytes) -> None:
+        """More of it."""
+        self._data, self._at = self.rest() + data, 0
+
+    def rest(self) -> bytes:
+        """What was not taken; it is taken by that."""
+        data, self._data, self._at = self._data[self._at :], b"", 0
+        return data
+
     def take(self, bufsize: int) -> bytes:
-        """So many bytes or fewer, as a socket gives them. Raises what the socket does."""
-        if self._at >= len(self._data):
-            self._data, self._at = self._recv(_AHEAD_BYTES), 0
+        """So many bytes or fewer, as a socket gives them. Raises BlockingIOError where there are none."""
         taken = self._data[self._at : self._at + bufsize]
+        if not taken:
+            raise BlockingIOError
         self._at += len(taken)
         return taken
-
-
-def _readable(sock: Any) -> bool:
-    """Whether there is more to read at once."""
-    if isinstance(sock, ssl.SSLSocket):
-        return bool(sock.pending())
-    try:
-        return bool(sock.recv(1, socket.MSG_PEEK))
-    except (BlockingIOError, InterruptedError):
-        return False
 
 
 def _matches(wanted: Sequence[str], levels: Sequence[str]) -> bool:

@@ -247,7 +247,7 @@ async def beats(bench: Bench, scale: Scale) -> None:
         sent, began = 0, time.perf_counter()
         with Quiet():
             while time.perf_counter() - began < scale.beats_seconds:
-                while sent - heard < 2000:
+                while sent - heard < 1200:  # beyond it they are shed
                     device = bench.addresses[sent % len(bench.addresses)]
                     packet = publish_packet(
                         f"yijian/v1/{device}/up",

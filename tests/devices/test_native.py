@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.family import Frame, Heard
 from devices.native import FAMILY, SignalError, parse
 from devices.signal import CALLING, Key, SignalType
 
@@ -130,3 +133,63 @@ def test_optional_members_never_swallow_a_press(members: dict[str, object], stri
         except SignalError as error:
             assert strict
             assert error.field in OPTIONAL  # noqa: PT017 - most bodies raise nothing
+
+
+def a_frame(body: bytes, topic: str = "yijian/v1/btn-01/up", *, retain: bool = False) -> Frame:
+    return Frame(body, topic, retain)
+
+
+def test_a_glance_knows_a_plain_heartbeat() -> None:
+    session = FAMILY.session({})
+    for body in (
+        b'{"id":"9f3a-1042","type":"heartbeat"}',
+        b'{"type" : "heartbeat", "battery":80,"id": "9f3a-1042"}',
+        b'{"id":"9f3a-1042","type":"heartbeat","battery":80,"rssi":-60,"via":"hub-07","details":{"fw":"1.2"}}',
+    ):
+        [read] = session.receive(a_frame(body))
+        glanced = session.glance(a_frame(body))
+        assert glanced is not None
+        assert glanced.token == read.token == ("btn-01", "9f3a-1042")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        a_frame(b'{"id":"1","type":"heartbeat","type":"press"}'),  # the last one counts
+        a_frame(b'{"id":"1","type":"heartbeat","\\u0074ype":"press"}'),
+        a_frame(b'{"id":"1","details":{"type":"heartbeat"},"type":"press"}'),
+        a_frame(b'{"id":"1","type":"press","via":"\\"type\\":\\"heartbeat\\","}'),
+        a_frame(b'{"id":"1","type":"heartbeat","id":"2"}'),
+        a_frame(b'{"id":"1","type":"heartbeats"}'),
+        a_frame(b'{"id":"1","type":"press","via":"heartbeat"}'),
+        a_frame(b'{"id":"","type":"heartbeat"}'),
+        a_frame(b'{"id":"%s","type":"heartbeat"}' % (b"x" * 65)),
+        a_frame('{"id":"心","type":"heartbeat"}'.encode()),
+        a_frame(b'{"type":"heartbeat"}'),
+        a_frame(b'{"id":"1","type":"heartbeat","x":"%s"}' % (b"x" * 2000)),
+        a_frame(b'{"id":"1","type":"heartbeat"}', retain=True),
+        a_frame(b'{"id":"1","type":"heartbeat"}', "yijian/v1/btn-01/status"),
+        a_frame(b'{"id":"1","type":"heartbeat"}', "yijian/v1/b b/up"),
+        a_frame(b'{"id":"1","type":"heartbeat"}', "elsewhere/btn-01/up"),
+    ],
+)
+def test_a_glance_sends_every_doubt_to_the_reader(frame: Frame) -> None:
+    assert FAMILY.session({}).glance(frame) is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    members=st.dictionaries(
+        st.sampled_from([*OPTIONAL, "type", "id", "details"]) | st.text(max_size=8),
+        json_values | st.sampled_from(["heartbeat", "press", {"type": "heartbeat", "id": "2"}]),
+    ),
+    kind=st.sampled_from(sorted(SignalType)),
+)
+def test_what_a_glance_takes_for_a_heartbeat_reads_as_one(members: dict[str, object], kind: str) -> None:
+    body = json.dumps({**members, "id": "1", "type": kind}, ensure_ascii=False).encode(errors="replace")
+    session = FAMILY.session({})
+    if session.glance(a_frame(body)) is not None:
+        [heard] = session.receive(a_frame(body))
+        assert not isinstance(heard, Heard) or heard.refused or heard.signals[0].type is SignalType.HEARTBEAT
+    elif kind == "heartbeat" and not members:
+        pytest.fail("a plain heartbeat")

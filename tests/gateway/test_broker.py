@@ -53,7 +53,7 @@ async def test_up_and_private(tmp_path: Path, port: int) -> None:
         assert set(files.values()) == {0o600}
         config = (tmp_path / "broker" / "mosquitto.conf").read_text()
         for setting in (
-            "persistence true", "autosave_interval 1", "max_queued_messages 0", "max_inflight_messages 1000",
+            "persistence true", "autosave_interval 1", "max_queued_messages 0", "max_inflight_messages 2000",
             "queue_qos0_messages true", "persistent_client_expiration 1d", "set_tcp_nodelay true",
             "allow_anonymous false",
         ):  # fmt: skip

@@ -80,11 +80,12 @@ async def test_presses_go_before_heartbeats_and_keep_their_order(intake: Intake,
 
 
 async def test_heartbeats_are_shed_and_presses_never(inbox: FakeInbox) -> None:
-    intake = Intake(inbox, SystemClock(), limits=Limits(others_max=10, urgent_max=20))
+    intake = Intake(inbox, SystemClock(), limits=Limits(beats_max=10, others_max=12, urgent_max=20))
     ear = Ear(intake)
     for number in range(15):
         ear.press(f"h{number}", "heartbeat")
     assert receipts(ear) == [(f"h{number}", "busy", None) for number in range(10, 15)]
+    assert ear.acked == [f"h{number}" for number in range(10, 15)]
     for number in range(25):
         ear.press(f"p{number}")
     assert ear.paused == [True]
@@ -93,6 +94,35 @@ async def test_heartbeats_are_shed_and_presses_never(inbox: FakeInbox) -> None:
         assert ear.paused == [True, False]
         stored = [arrival.signal.id for arrival in inbox.arrivals if arrival.signal.type is SignalType.PRESS]
         assert stored == [f"p{number}" for number in range(25)]
+
+
+async def test_what_changes_something_waits_longer_than_a_heartbeat(inbox: FakeInbox) -> None:
+    intake = Intake(inbox, SystemClock(), limits=Limits(beats_max=10, others_max=13))
+    ear = Ear(intake)
+    for number in range(11):
+        ear.press(f"h{number}", "heartbeat")
+    for kind in ("mains_lost", "battery_low", "tamper", "location"):
+        ear.press(kind, kind)
+    assert receipts(ear) == [("h10", "busy", None), ("location", "busy", None)]
+    async with running(intake.run()):
+        await until(lambda: len(ear.acked) == 15)
+    assert [arrival.signal.id for arrival in inbox.arrivals[10:]] == ["mains_lost", "battery_low", "tamper"]
+
+
+async def test_in_a_flood_only_a_plain_heartbeat_is_shed_unread(inbox: FakeInbox) -> None:
+    intake = Intake(inbox, SystemClock(), limits=Limits(beats_max=0))
+    ear = Ear(intake)
+    read = []
+    receive = ear.line.session.receive
+    ear.line.session.receive = lambda frame: read.append(frame.data) or receive(frame)
+    ear.press("h", "heartbeat")
+    assert not read
+    for kind in ("press", "fall", "cancel", "test", "mains_lost"):
+        ear.press(kind, kind)
+    assert len(read) == 5
+    async with running(intake.run()):
+        await until(lambda: len(ear.acked) == 6)
+    assert len(inbox.arrivals) == 5
 
 
 async def test_a_late_line_is_paused_too(inbox: FakeInbox) -> None:

@@ -207,9 +207,9 @@ async def test_an_ack_of_an_old_connection_is_not_sent(tmp_path: Path, port: int
     async with a_gateway(tmp_path, port, inbox) as (gateway, _), a_device(port) as device:
         await device.publish("yijian/v1/btn-01/up", PRESS, 1)
         await asyncio.sleep(0.1)
-        acked: list[int] = []
+        acked: list[bytes] = []
         connection = gateway._mqtt._connection
-        connection._paho.ack = lambda mid, qos: acked.append(mid)
+        connection._put = acked.append
         connection._paho.socket().shutdown(2)
         await until(lambda: gateway._mqtt._connection not in (connection, None))
         await inbox.wait_for(1)
