@@ -97,8 +97,8 @@ MUTANTS: tuple[Mutant, ...] = (
         3,
         "what was taken last is taken once more after a restart",
         f"{_DESK}.open",
-        "self._ledger.put(call_of(body))",
-        "self._ledger.put(replace(call_of(body), step=max(0, call_of(body).step - 1)))",
+        "await rows.open_calls(self._store)",
+        "[replace(call, step=max(0, call.step - 1)) for call in await rows.open_calls(self._store)]",
     ),
     _one(
         "burst_after_an_outage",
@@ -121,8 +121,8 @@ MUTANTS: tuple[Mutant, ...] = (
         3,
         "of the open calls only those are read at the start that somebody waits for",
         f"{_DESK}.open",
-        "self._ledger.put(call_of(body))",
-        "call_of(body).accepted is None and self._ledger.put(call_of(body))",
+        "await rows.open_calls(self._store)",
+        "[call for call in await rows.open_calls(self._store) if call.accepted is None]",
     ),
     _one(
         "accept_leaves_a_summons",
