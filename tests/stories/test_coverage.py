@@ -27,7 +27,7 @@ def cover(town, area="c1"):
 
 @story(
     at="2026-11-24T11:58:30+08:00",
-    poll=1,
+    poll=5,
     district=places(
         stations={name: {"hours": OFFICE} for name in ("st-01", "st-02", "st-03", "cen-1", "far-1")}
     ),

@@ -29,7 +29,7 @@ def watched(count=4, *, hubs=0, **more):
 
 
 def quiet(**how):
-    return story(picture=False, **how)
+    return story(**{"picture": False, "poll": 60, **how})
 
 
 async def beat(town, *devices, kind=SignalType.HEARTBEAT, line="story", **details):

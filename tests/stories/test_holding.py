@@ -95,7 +95,7 @@ async def test_a_station_that_was_not_asked_may_take_it_and_so_may_the_desk(town
     assert town.look().accepted.station == "desk"
 
 
-@story
+@story(poll=60)
 async def test_the_whole_way_by_its_steps_each_told_to_the_wearer(town):
     await on_the_way(town)
     await town.advance(minutes=5)

@@ -18,7 +18,7 @@ def berlin(**hours):
 
 @story(
     at="2026-10-25T01:59:00+02:00",
-    poll=1,
+    poll=5,
     district=berlin(**{"st-01": {"sat": ["22:00-02:30"]}, "st-02": {"sun": ["02:30-08:00"]}}),
 )
 async def test_in_the_hour_that_is_struck_twice_the_wall_clock_counts(town):

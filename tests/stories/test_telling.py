@@ -239,6 +239,7 @@ async def test_a_webhook_hears_its_area_and_its_facts_only(town):
 
 @story(
     picture=False,
+    poll=60,
     district=staffed(
         contacts=[{"name": "儿子", "phone": DAUGHTER, "on": ["unanswered"], "language": "en"}],
     ),
@@ -277,7 +278,7 @@ async def test_pressed_again_on_the_way_the_nurse_reads_it_at_once(town):
     quiet_town(town)
 
 
-@story(picture=False, district=staffed())
+@story(picture=False, poll=60, district=staffed())
 async def test_a_stuck_button_does_not_flood_the_daughter(town):
     office = await Office.at(town, per_hour=5)
     await on_duty(town)
@@ -313,7 +314,7 @@ async def test_without_a_way_to_send_texts_nobody_waits_for_the_relatives(town):
     quiet_town(town)
 
 
-@story(picture=False, district=staffed(), at="2026-11-24T06:00:00+08:00")
+@story(picture=False, poll=60, district=staffed(), at="2026-11-24T06:00:00+08:00")
 async def test_a_service_call_by_night_wakes_nobody_before_the_morning(town):
     office = await Office.at(town)
     await on_duty(town)
