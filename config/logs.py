@@ -32,7 +32,7 @@ BLANK = "…"
 
 #: Parts of key names that could hold a person or a secret: `resident_name`, `phone`, `admin_token`.
 FENCED = frozenset({
-    "address", "addresses", "authorization", "birth", "body", "contact", "contacts", "content", "cookie", "credential",
+    "address", "addresses", "authorization", "birth", "body", "contact", "contacts", "content", "cookie", "credential", "identity",
     "credentials", "door", "headers", "lat", "location", "lon", "login", "message", "name", "names", "note", "notes", "password",
     "payload", "phone", "phones", "query", "raw", "secret", "secrets", "signature", "text", "token", "tokens",
 })  # fmt: skip
@@ -42,7 +42,8 @@ _COUNTED = frozenset({"bytes", "count", "seconds", "ms", "us"})
 #: A query string, and the user and password of a URL.
 _QUERY = re.compile(r"\?\w[^\s\"']*")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
-#: A mobile telephone number in somebody else's text.
+#: An identity number, and a mobile telephone number, in somebody else's text.
+_IDENTITY = re.compile(r"(?<!\d)[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])\d{5}[\dXx](?![\dA-Za-z])")
 _MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 
 _FRAMES_MAX = 25
@@ -140,7 +141,8 @@ def _clean(text: str) -> str:
 
 def _foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A library's line: its first line only (asyncio goes on with reprs of tasks and what is in them)."""
-    event["event"] = _MOBILE.sub(BLANK, str(event.get("event", "")).partition("\n")[0])
+    said = str(event.get("event", "")).partition("\n")[0]
+    event["event"] = _MOBILE.sub(BLANK, _IDENTITY.sub(BLANK, said))
     record = event.get("_record")
     if isinstance(record, logging.LogRecord) and record.exc_info:
         event["exc_info"] = record.exc_info

@@ -17,7 +17,7 @@ from config.doors import from_us
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.audit_search import may_name, name_of
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Kind, Query
-from dispatcher.console.masking import mask_resident, masks
+from dispatcher.console.masking import mask_identity, mask_resident, masks
 from dispatcher.console.problems import wrong
 from dispatcher.console.register import after_cursor, cursor_of, in_sight
 from dispatcher.console.shapes import listed
@@ -89,7 +89,9 @@ def _without_webhook(contact: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(ask: Ask, section: str, name: str, value: Any) -> Any:
-    return mask_resident({name: value})[name] if section == "residents" and masks(ask.access) else value
+    if section != "residents":
+        return value
+    return (mask_resident if masks(ask.access) else mask_identity)({name: value})[name]
 
 
 def _line(ask: Ask, row: Row) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 How a masked number looks: `dispatcher.core.masks`. Whoever has an open call in hand must telephone now: it comes to them
 whole, and that is written down once. Everybody else asks (`unmasking.py`, `GET /residents/{id}?unmask=phone`), and each
 time is a line. Programs with a token see them as they are. What comes back masked with a `PUT` is left as it was.
+
+An identity number is masked for everybody, programs too, and shown in one way: `POST /residents/{id}/unmask`, with the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from dispatcher.console.endpoint import Ask
 from dispatcher.console.problems import wrong
 from dispatcher.core.call import Call
 from dispatcher.core.district import Resident
-from dispatcher.core.masks import STARS, masked, masked_code, number_behind
+from dispatcher.core.masks import STARS, masked, masked_code, masked_identity, number_behind
 
 
 def masks(access: Access) -> bool:
@@ -27,7 +29,7 @@ def masks(access: Access) -> bool:
 
 def mask_resident(members: Mapping[str, Any], but: str = "") -> dict[str, Any]:
     """A resident's members with every number and the door's code masked; `but`: what was asked for, `phone` or `door_code`."""
-    shown = dict(members)
+    shown = mask_identity(members)
     if shown.get("door_code") and but != "door_code":
         shown["door_code"] = masked_code(shown["door_code"])
     if but == "phone":
@@ -37,6 +39,12 @@ def mask_resident(members: Mapping[str, Any], but: str = "") -> dict[str, Any]:
     if shown.get("contacts"):
         shown["contacts"] = [_contact(contact) for contact in shown["contacts"]]
     return shown
+
+
+def mask_identity(members: Mapping[str, Any]) -> dict[str, Any]:
+    """A resident's members with the identity number masked, as everybody sees it."""
+    number = members.get("identity_number")
+    return {**members, "identity_number": masked_identity(number)} if number else dict(members)
 
 
 def _contact(contact: Any) -> Any:
@@ -69,6 +77,17 @@ def shows_whole(ask: Ask, call: Call) -> bool:
         return False
     ask.unmasked(ask, call)
     return True
+
+
+def put_back_identity(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:
+    """A resident's members, with the identity number that was masked. Raises Problem 400 where it is none of theirs."""
+    given = members.get("identity_number")
+    if not isinstance(given, str) or STARS not in given:
+        return dict(members)
+    known = "" if kept is None else kept.identity_number
+    if not known or masked_identity(known) != given:
+        raise wrong("identity_number", "is masked: write the whole number, or leave it out")
+    return {**members, "identity_number": known}
 
 
 def put_back(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from config.doors import from_us
 from devices.signal import Key
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
-from dispatcher.console.masking import mask_resident, masks, put_back
+from dispatcher.console.masking import mask_identity, mask_resident, masks, put_back, put_back_identity
 from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.shapes import StaffView, StationView, listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
@@ -114,8 +114,8 @@ def _shown_to(ask: Ask, item: Item, *, unmasked: str = "") -> dict[str, Any]:
             item, contacts=[msgspec.structs.replace(contact, webhook="") for contact in item.contacts]
         )
     shown = shown_item(item)
-    if isinstance(item, Resident) and masks(ask.access):
-        return mask_resident(shown, but=unmasked)
+    if isinstance(item, Resident):
+        return mask_resident(shown, but=unmasked) if masks(ask.access) else mask_identity(shown)
     if isinstance(item, Station) and (home := ask.scope.rolls.roll_of("stations", item.id)) is not None:
         shown["open_now"] = home.is_open(item, from_us(ask.now_us))
     if isinstance(item, Staff):
@@ -217,8 +217,11 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         if members[kind.id_name] != item_id:
             raise wrong(kind.id_name, "is not the one in the path")
         members = {name: value for name, value in members.items() if name not in _TOLD}
-        if kind.section == "residents" and masks(ask.access):
-            members = put_back(members, None if home is None else home.residents[item_id])
+        if kind.section == "residents":
+            kept = None if home is None else home.residents[item_id]
+            members = put_back_identity(members, kept)
+            if masks(ask.access):
+                members = put_back(members, kept)
         item, new = await ask.rooms.register.put(
             kind.section, members, roll.district.code, ask.within, by=ask.access.by
         )

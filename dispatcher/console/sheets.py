@@ -23,7 +23,7 @@ from dispatcher.console.endpoint import DISTRICT, Act, Answer, Ask, Endpoint, Qu
 from dispatcher.console.masking import masks
 from dispatcher.console.problems import Problem, again_later, wrong
 from dispatcher.core.district import DistrictFile, Resident
-from dispatcher.core.masks import masked, masked_code
+from dispatcher.core.masks import masked, masked_code, masked_identity
 from dispatcher.sheets.aside import Aside, Busy
 from dispatcher.sheets.columns import BY_SECTION, SECTIONS
 from dispatcher.sheets.wording import Fault, Said, Unreadable
@@ -256,7 +256,7 @@ async def _in_sight(ask: Ask) -> DistrictFile:
     file = ask.rooms.register.export(roll.district.code)
     hide = masks(ask.access) and "unmask" not in ask.query
     whole = scope.sees_all(roll) and ask.access.role in WHOLE
-    if whole and not hide:
+    if whole and not masks(ask.access):  # a program's: all there is, to be put back as it was
         return file
     kept: dict[str, list[Any]] = {"areas": [], "stations": [], "residents": [], "devices": [], "staff": []}
     for section, to in kept.items():
@@ -277,6 +277,7 @@ def _shown(person: Resident, *, hide: bool, whole: bool) -> Resident:
         )
         for contact in person.contacts
     ]
+    person = replace(person, identity_number=masked_identity(person.identity_number))
     if hide:
         person = replace(person, phone=masked(person.phone), door_code=masked_code(person.door_code))
     return replace(person, contacts=contacts)

@@ -1,16 +1,16 @@
 """Asking for what is masked: somebody's telephone numbers and door code, with the reason written down.
 
     POST /calls/{id}/unmask {"why"}       the numbers of this call
-    POST /residents/{id}/unmask {"why"}   the numbers of this resident
+    POST /residents/{id}/unmask {"why"}   the numbers of this resident; {"why","what":"identity_number"} that one alone
 
-Whoever has a call of theirs in hand need not say why: the reason is that call. Everybody else says it in a few words. The
+Whoever has a call of theirs in hand need not say why: the reason is that call (but of an identity number it is none). Everybody else says it in a few words. The
 line in the audit log is on disk before the answer; it names the resident, and what was typed goes with them when they are
 erased. In a body, not in the address: addresses end up in logs.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -33,6 +33,12 @@ class UnmaskBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     why: Annotated[str, Meta(max_length=WHY_MAX)] | None = None
 
 
+class UnmaskResidentBody(UnmaskBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why, and what is asked for: how to reach somebody, or the identity number, which helps nobody who goes there."""
+
+    what: Literal["contact", "identity_number"] = "contact"
+
+
 class KnownContact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A contact with their number."""
 
@@ -46,6 +52,7 @@ class Unmasked(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     phone: str = ""
     door_code: str = ""
+    identity_number: str = ""
     contacts: list[KnownContact] = []
     caller: str = ""
 
@@ -65,6 +72,10 @@ async def of_resident(ask: Ask) -> Answer:
     """The numbers of a resident in sight."""
     roll, resident = in_sight(ask, "residents", ask.path["id"])
     ask.of = ("residents", resident.id)
+    body: UnmaskResidentBody = ask.body
+    if body.what == "identity_number":
+        ask.why = f"identity_number: {_why(ask, '')}"
+        return Answer(Unmasked(identity_number=resident.identity_number))
     wanted = CallFilter(district=roll.district.code, state="open", resident=resident.id)
     calls, _ = await ask.rooms.board.page(wanted, None, _CALLS_MAX)
     ask.why = _why(ask, next((call.id for call in calls if ask.scope.has_in_hand(call)), ""))
@@ -130,7 +141,7 @@ ENDPOINTS = (
         zh="查看老人被隐藏的电话，连同理由记入审计日志",
         handle=of_resident,
         roles=STAFFED,
-        body=UnmaskBody,
+        body=UnmaskResidentBody,
         body_optional=True,
         bytes_max=65_536,
         answer=Unmasked,

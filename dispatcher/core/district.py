@@ -148,6 +148,7 @@ class Resident(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     phone: str = ""
     address: str = ""
     door_code: str = ""
+    identity_number: str = ""
     area: str = ""
     location: Location | None = None
     notes: str = ""

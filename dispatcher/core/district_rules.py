@@ -33,6 +33,7 @@ from dispatcher.core.district import (
     Station,
     Webhook,
 )
+from dispatcher.core.identity import is_identity_number
 from dispatcher.core.shapes import Report, join, shown
 from dispatcher.core.signing import signing_key
 
@@ -220,6 +221,12 @@ def resident(item: Resident, path: str, report: Report) -> Resident:
     _phone(item.phone, f"{path}.phone", report)
     _text(item.address, f"{path}.address", report, ADDRESS_MAX, lines=True)
     _text(item.door_code, f"{path}.door_code", report, DOOR_CODE_MAX)
+    if item.identity_number and not is_identity_number(item.identity_number):
+        # Without what stands there: an error may end up where the number must not.
+        report.add(
+            f"{path}.identity_number",
+            "must be an identity number of 18 characters whose last one checks the rest",
+        )
     _text(item.notes, f"{path}.notes", report, NOTES_MAX, lines=True)
     _language(item.language, f"{path}.language", report)
     if item.birth_year is not None and not 1850 <= item.birth_year <= 2200:

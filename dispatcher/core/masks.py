@@ -1,4 +1,4 @@
-"""A telephone number with its middle hidden; a door's code hidden whole.
+"""A telephone number with its middle hidden; a door's code hidden whole, an identity number but for its ends.
 
 138****0001        a mobile number: its first three and last four digits
 02****45           a shorter one
@@ -28,6 +28,11 @@ def masked(phone: str) -> str:
 def masked_code(code: str) -> str:
     """Stars, whatever the code is: also how long it is would help somebody. What is empty stays so."""
     return STARS if code else ""
+
+
+def masked_identity(number: str) -> str:
+    """An identity number but for its ends: enough to see that there is one. What is empty stays so."""
+    return f"{number[0]}{'*' * 16}{number[-1]}" if number else ""
 
 
 def number_behind(shown: str, numbers: list[str]) -> str | None:

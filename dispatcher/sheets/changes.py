@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from dispatcher.core.district import DistrictFile
-from dispatcher.core.masks import masked, masked_code
+from dispatcher.core.masks import masked, masked_code, masked_identity
 
 _SHOWN = 50
 _CHANGES_SHOWN = 20
@@ -132,6 +132,8 @@ def _value(name: str, value: Any, *, mask: bool) -> Any:
             return "…" if value else ""
         case str() if name == "phone" and mask:
             return masked(value)
+        case str() if name == "identity_number":
+            return masked_identity(value)
         case str() if name == "door_code" and mask:
             return masked_code(value)
         case str():

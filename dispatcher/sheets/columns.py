@@ -321,6 +321,14 @@ SHEETS: tuple[Sheet, ...] = (
                 also=("门锁密码", "开门密码", "单元门密码", "door"),
                 example="1937#",
             ),
+            Column(
+                name="identity_number",
+                zh="身份证号",
+                en="Identity number",
+                also=("身份证号码", "公民身份号码", "居民身份证号", "身份证", "证件号码", "id number"),
+                example="11010519491231002X",
+                width=24,
+            ),
             _area(),
             *_PLACE,
             Column(

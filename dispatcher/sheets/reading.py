@@ -16,7 +16,7 @@ from math import isclose
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dispatcher.core.masks import STARS, number_behind
+from dispatcher.core.masks import STARS, masked_identity, number_behind
 from dispatcher.core.shapes import PROBLEMS_MAX
 from dispatcher.sheets import cells, layout, opening
 from dispatcher.sheets.cells import Raw
@@ -333,6 +333,13 @@ class _Reader:
                 "门禁密码是打了星号的，看不出原码：填完整的，或留空",
                 "is masked and there is none that we have: write the whole code",
             )
+        if column.name == "identity_number" and isinstance(value, str):
+            value = value.upper()
+            if STARS in value:
+                value = (kept if kept and masked_identity(kept) == value else None) or said(
+                    "身份证号是打了星号的，不是登记的那个：填完整的，或留空",
+                    "is masked and not the one that we have: write the whole number, or leave it empty",
+                )
         if isinstance(value, Said):
             self._add(self._fault(placed, column.name, row, value))
             return None

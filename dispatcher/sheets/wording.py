@@ -91,6 +91,7 @@ _SAID: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tupl
         (r"has more than (\d+) (dates|contacts|codes|entries|steps|spans)", "太多了：最多 {0} 个"),
         (r"must be between 0 and (\d+), or left out for no bound", "应在 0 到 {0} 之间，不填就是不限"),
         (r"must be a time with an offset such as .*", "应写成 2026-10-01 08:00 这样的时间"),
+        (r"must be an identity number of 18 .*", "不是有效的身份证号：18 位，请核对每一位"),
         (r"must be a year between (\d+) and (\d+)", "应是 {0} 到 {1} 之间的年份"),
         (r"must be between (-?\d+) and (\d+) degrees", "应在 {0} 到 {1} 度之间"),
         (r"must be one of (.+)", "应是以下之一：{0}"),

@@ -32,6 +32,7 @@ PLANTED = (
     "113.854321",
     "雪梅的按钮",
     "#77*13579",
+    "11010519491231002X",  # the example of GB 11643
 )
 NURSE = ("慕容护士", "+99924681357")
 
@@ -46,6 +47,7 @@ def a_town(path: Path, *, open_call: bool = False) -> None:
                 "address": PLANTED[2],
                 "notes": PLANTED[3],
                 "door_code": PLANTED[8],
+                "identity_number": PLANTED[9],
                 "area": "c1",
                 "location": {"lat": float(PLANTED[5]), "lon": float(PLANTED[6])},
             }

@@ -264,6 +264,20 @@ def test_a_masked_door_code_that_comes_back_is_left_as_it_was() -> None:
     assert [one.door_code for one in changed.file.residents if one.id == "r-01"] == ["99*8#"]
 
 
+def test_an_identity_number_is_checked_by_its_cell_and_never_shown() -> None:
+    new = look(book(老人=[["编号", "身份证号码"], ["r-01", "11010519491231002x"]]), "x.xlsx", HERE)
+    assert [one.identity_number for one in new.file.residents if one.id == "r-01"] == ["11010519491231002X"]
+    [item] = [one for section in new.changes.sections.values() for one in section.first]
+    assert [change.after for change in item.changes] == ["1****************X"]
+    wrong = look(book(老人=[["编号", "身份证"], ["r-01", "110105194912310021"]]), "x.xlsx", HERE)
+    assert list(places(wrong)) == ["老人!B2"]
+    assert "1949" not in str(wrong.faults), "an error is written to lists and files"
+    number = look(book(老人=[["编号", "身份证号"], ["r-01", 110105194912310021]]), "x.xlsx", HERE)
+    assert list(places(number)) == ["老人!B2"], "Excel has made a number of it, and lost its end"
+    strange = look(book(老人=[["编号", "身份证号"], ["r-01", "1****************X"]]), "x.xlsx", HERE)
+    assert list(places(strange)) == ["老人!B2"]
+
+
 def test_cells_that_are_merged_downwards_count_for_each_row() -> None:
     made = Workbook()
     page = made.active

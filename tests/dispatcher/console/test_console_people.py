@@ -648,6 +648,55 @@ async def test_the_code_of_a_door_is_shown_while_somebody_must_come_and_else_whe
     assert (await browser.ask("GET", "/calls/c-1"))[1]["resident"]["door_code"] == "****"
 
 
+IDENTITY = "11010519491231002X"  # the example of GB 11643
+
+
+async def test_an_identity_number_is_seen_by_nobody_but_who_says_why(browser, world, api):
+    await browser.login("d-1")
+    _, item = await browser.ask("GET", "/residents/r-1")
+    status, problem = await browser.ask(
+        "PUT", "/residents/r-1", item | {"identity_number": IDENTITY[:-1] + "1"}
+    )
+    assert (status, problem["errors"][0]["path"]) == (400, "identity_number")
+    assert IDENTITY[:-1] not in json.dumps(problem)
+    status, item = await browser.ask("PUT", "/residents/r-1", item | {"identity_number": IDENTITY})
+    assert (status, item["identity_number"]) == (200, "1****************X")
+    await browser.ask("PUT", "/residents/r-1", item | {"name": "新名字"})
+    assert world.rolls.default.residents["r-1"].identity_number == IDENTITY, "stars leave it as it was"
+    status, problem = await browser.ask(
+        "PUT", "/residents/r-2", {"name": "x", "identity_number": "1****************X"}
+    )
+    assert (status, problem["field"]) == (400, "identity_number")
+    whole = (await api("GET", "/residents/r-1"))[1]
+    assert whole["identity_number"] == "1****************X", "to programs too"
+    await api("PUT", "/residents/r-1", whole | {"notes": "x"})
+    assert world.rolls.default.residents["r-1"].identity_number == IDENTITY
+
+    world.board.put(call(offers=(offered("desk"),)))
+    for path in (
+        "/residents?limit=500",
+        "/residents?search=110105",
+        "/residents/r-1?unmask=phone",
+        "/calls/c-1",
+        "/history?section=residents&id=r-1",
+        "/district/export?format=json&unmask=phone",
+    ):
+        for ask in (browser.ask, api):
+            status, told = await ask("GET", path)
+            assert status == 200
+            assert (path.startswith("/district") and ask is api) or IDENTITY not in json.dumps(told), path
+    assert (await browser.ask("GET", "/residents?search=11010519491231"))[1]["items"] == []
+    _, numbers = await browser.ask("POST", "/residents/r-1/unmask", {"why": "核对登记"})
+    assert "identity_number" not in numbers
+    only = {"what": "identity_number"}
+    status, problem = await browser.ask("POST", "/residents/r-1/unmask", only)
+    assert (status, problem["field"]) == (400, "why"), "a call in hand is no reason"
+    _, numbers = await browser.ask("POST", "/residents/r-1/unmask", only | {"why": "办理补贴"})
+    assert numbers == {"identity_number": IDENTITY}
+    _, found = await browser.ask("GET", "/audit?act=unmask&limit=1")
+    assert found["items"][0]["why"] == "identity_number: 办理补贴"
+
+
 async def test_an_open_call_shows_whom_to_telephone_and_a_closed_one_masks(browser, world):
     await browser.login()
     world.board.put(call(offers=(offered("st-1"),)))

@@ -232,6 +232,18 @@ LONG = "x" * 5000
         (put("residents", door_code="1" * 65), "residents[0].door_code", "64"),
         (put("residents", door_code="1\n2"), "residents[0].door_code", "control"),
         (put("residents", door_code=1234), "residents[0].door_code", "must be text"),
+        *(
+            (put("residents", identity_number=number), "residents[0].identity_number", "last one checks")
+            for number in (
+                "110105194912310021",  # its last digit
+                "11010519491331002X",  # no such month
+                "1101051949123100",
+                "110105491231002",  # of the old kind
+                "11010519491231002x",
+                "１１０１０５１９４９１２３１００２X",
+                "****",
+            )
+        ),
         (put("residents", notes="x" * 4001), "residents[0].notes", "4000"),
         (put("residents", notes="\u0000"), "residents[0].notes", "control"),
         (put("residents", language="zh_CN"), "residents[0].language", "zh-CN"),
