@@ -49,6 +49,47 @@ async def test_whoever_has_the_call_telephones_at_once_and_whoever_looks_on_says
     assert ("k-01", "r-02", "核对登记信息") in told
 
 
+async def test_the_registers_form_asks_why_for_each_and_masks_again(house: House) -> None:
+    before = await house.desk.get("/residents/r-05")
+    (await house.desk.put("/residents/r-05", before | {"door_code": "4711#"})).ok()
+    district = await house.screen("d-01", "/#/residents/r-05")
+    await district.page.clock.install()
+    boxes = {
+        name: district.find(f'[data-field="{name}"] input')
+        for name in ("phone", "door_code", "identity_number")
+    }
+    dialog = district.find("dialog.ask-why")
+
+    async def ask(field: str, why: str) -> None:
+        await district.find(f'[data-field="{field}"] button').click()
+        await dialog.locator("[name=why]").fill(why)
+        await district.page.keyboard.press("Enter")
+        await expect(boxes[field]).to_be_editable()
+
+    district.may_fail("400 PUT")
+    await boxes["identity_number"].fill("11010519491231 0021")
+    await district.find("[data-action=save]").click()
+    await expect(district.find('[data-field="identity_number"] .wrong')).to_contain_text("身份证号不对")
+    await boxes["identity_number"].fill("11010519491231002x")  # the example of GB 11643
+    await district.find("[data-action=save]").click()
+    await expect(boxes["identity_number"]).to_have_value("1****************X")
+
+    await ask("door_code", "核对门禁")
+    await expect(boxes["door_code"]).to_have_value("4711#")
+    await expect(boxes["phone"]).to_have_value("+999138****0005")
+    await expect(boxes["identity_number"]).to_have_value("1****************X")
+    await ask("identity_number", "办理补贴")
+    await expect(boxes["identity_number"]).to_have_value("11010519491231002X")
+    await district.page.clock.fast_forward(61_000)
+    await expect(boxes["door_code"]).to_have_value("****")
+    await expect(boxes["identity_number"]).to_have_value("1****************X")
+    await expect(district.find("[data-action=save] ~ .said")).not_to_contain_text("未保存")
+    lines = (await house.desk.get("/audit", act="unmask"))["items"]
+    told = {(one["by"], one["id"], one["why"]) for one in lines}
+    assert told >= {("d-01", "r-05", "核对门禁"), ("d-01", "r-05", "identity_number: 办理补贴")}
+    (await house.desk.put("/residents/r-05", before)).ok()
+
+
 async def test_on_the_phone_too(house: House) -> None:
     call = await house.press("btn-01")
     mine = await house.phone("s-01", call)

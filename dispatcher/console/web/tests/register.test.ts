@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Problem } from "../src/api/problem";
 import { firstOf, wrongFrom, wrongIn } from "../src/register/checks";
 import { datesOf, isDate } from "../src/register/dates";
-import { draftOf, newId, numberOf, pairOf, same, sent, unmasked } from "../src/register/draft";
+import { draftOf, newId, numberOf, pairOf, remasked, same, sent, unmasked } from "../src/register/draft";
 import { masked } from "../src/parts/unmask";
 import { errorAt } from "../src/register/errors";
 import { hoursFaults, isSpan, spansOf, weekOf } from "../src/register/hours";
@@ -26,6 +26,19 @@ describe("what the server has masked", () => {
   it("is put into the form when asked for: the door's code alone", () => {
     expect(unmasked(draft, told, "door_code")).toEqual({ ...draft, door_code: "0123#" });
     expect(unmasked({ ...draft, door_code: "99#" }, told, "door_code")["door_code"]).toBe("99#");
+  });
+});
+
+describe("what was shown for a minute", () => {
+  const starred = { id: "r-1", phone: "138****0001", door_code: "****", contacts: [{ name: "王强", phone: "139****0002" }, { name: "李娟", phone: "136****0003" }] };
+  const told = { phone: "13800000001", contacts: [{ name: "王强", phone: "13900000002" }, { name: "李娟", phone: "13600000003" }] };
+
+  it("is masked again, and what was typed meanwhile stays", () => {
+    const draft = unmasked(starred, told, "phone");
+    expect(remasked(draft, told, starred, "phone")).toEqual(starred);
+    const typed = { ...draft, phone: "13711112222", contacts: [...(draft["contacts"] as object[]).slice(1), { name: "新", phone: "0371-5" }] };
+    expect(remasked(typed, told, starred, "phone")).toEqual({ ...starred, phone: "13711112222", contacts: [{ name: "李娟", phone: "136****0003" }, { name: "新", phone: "0371-5" }] });
+    expect(remasked({ identity_number: "11010519491231002X" }, { identity_number: "11010519491231002X" }, { identity_number: "1****************X" }, "identity_number")).toEqual({ identity_number: "1****************X" });
   });
 });
 
@@ -78,6 +91,8 @@ describe("what is wrong with a draft", () => {
   it("has nothing against a good one", () => {
     expect(paths("residents", good)).toEqual([]);
     expect(paths("residents", { ...good, phone: "138****0001", contacts: [{ phone: "+99****0004" }] })).toEqual([]);
+    expect(paths("residents", { ...good, identity_number: "11010519491231002X" })).toEqual([]);
+    expect(paths("residents", { ...good, identity_number: "1****************X" })).toEqual([]);
   });
 
   it.each([
@@ -99,6 +114,8 @@ describe("what is wrong with a draft", () => {
     ["location.lon bothDegrees", { location: { lat: 1 } }],
     ["contacts[1].name markup", { contacts: [{ name: "女儿" }, { name: "<b>", phone: "x" }] }],
     ["id id", { id: "王 1" }],
+    ["identity_number identity", { identity_number: "110105194912310021" }],
+    ["identity_number identity", { identity_number: "11010519490230002X" }],
   ])("%s", (wanted, change) => {
     expect(paths("residents", { ...good, ...change })).toContain(wanted);
   });
@@ -144,7 +161,7 @@ describe("what the server found wrong", () => {
 
   it("has words for every code, in both languages", () => {
     const words = new Set(Object.keys(zh.wrong));
-    for (const said of ["is longer than 5 characters", "must be 1 to 64 of A-Z", "is no language such as", "must be a year between 1 and 2", "x is of another district", "is already there", "lies in itself", "is already the device", "is empty", "is earlier than the step before it", "must be more than 0 seconds and at most 10 years", "is no fact such as", "secret must begin with whsec_", "is no device family", "is no date such as", "Expected `int`"]) {
+    for (const said of ["is longer than 5 characters", "must be 1 to 64 of A-Z", "is no language such as", "must be a year between 1 and 2", "x is of another district", "is already there", "must be an identity number of 18 characters", "lies in itself", "is already the device", "is empty", "is earlier than the step before it", "must be more than 0 seconds and at most 10 years", "is no fact such as", "secret must begin with whsec_", "is no device family", "is no date such as", "Expected `int`"]) {
       expect(words).toContain(wrongFrom(problem({ field: "f", detail: said }))[0]!.word);
     }
     expect(Object.keys(en.wrong)).toEqual(Object.keys(zh.wrong));

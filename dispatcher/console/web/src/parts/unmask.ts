@@ -5,6 +5,7 @@ import { type Ref, onScopeDispose, shallowRef } from "vue";
 import { write } from "../api/http";
 import type { Problem } from "../api/problem";
 import type { Contact } from "../api/shapes";
+import { live } from "../live/live";
 
 export interface Unmasked {
   phone?: string;
@@ -22,6 +23,11 @@ export function masked(phone: string): string {
   const characters = [...phone];
   if (characters.length <= 4) return "*".repeat(characters.length);
   return `${characters.slice(0, characters.length > 9 ? 3 : 0).join("")}****${characters.slice(-4).join("")}`;
+}
+
+/** A call of theirs that came whole is in our hands: the reason to see their numbers is that call. */
+export function inHand(resident: string): boolean {
+  return [...live.store.calls.values()].some(({ call, overMs }) => overMs === 0 && call.resident?.id === resident && call.resident.phone !== undefined && !isMasked(call.resident.phone));
 }
 
 export const dial = (phone: string): string => `tel:${phone.replace(/[^\d+*#]/g, "")}`;

@@ -52,6 +52,19 @@ function phone(value: unknown, path: string): Wrong[] {
   return [];
 }
 
+const IDENTITY = /^[1-9]\d{5}(\d{4})(\d{2})(\d{2})\d{3}[\dX]$/;
+const WEIGHTS = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+
+/** By GB 11643: the last character checks the rest. As the server masks it, it knows which one it is. */
+function identity(value: unknown, path: string): Wrong[] {
+  if (!isText(value) || /^\d\*{16}[\dX]$/.test(value)) return [];
+  const [, year, month, day] = IDENTITY.exec(value.trim()) ?? [];
+  const born = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+  const real = year !== undefined && born.getUTCMonth() === Number(month) - 1 && born.getUTCDate() === Number(day);
+  const sum = WEIGHTS.reduce((total, weight, at) => total + weight * Number(value.trim()[at]), 0);
+  return real && "10X98765432"[sum % 11] === value.trim().at(-1) ? [] : [{ path, word: "identity" }];
+}
+
 export function id(value: unknown, path: string): Wrong[] {
   if (!isText(value)) return [{ path, word: "needed" }];
   return ID.test(value) ? [] : [{ path, word: "id" }];
@@ -90,6 +103,7 @@ export function wrongIn(section: string, draft: Draft, thisYear: number): Wrong[
         ...needed(draft["name"], "name"),
         ...name(draft["address"], "address", ADDRESS_MAX),
         ...text(draft["door_code"], "door_code", DOOR_CODE_MAX),
+        ...identity(draft["identity_number"], "identity_number"),
         ...text(draft["notes"], "notes", NOTES_MAX, true),
         ...number(draft["birth_year"], "birth_year", YEAR_MIN, thisYear),
         ...list(draft["contacts"]).flatMap((one, at) => {
@@ -144,6 +158,7 @@ const SAID: [RegExp, string, (string | null)?][] = [
   [/another district/, "otherDistrict"],
   [/lies in itself|is the area itself/, "itself"],
   [/is already there/, "exists"],
+  [/identity number/, "identity"],
   [/is also|is already/, "taken"],
   [/is needed|is empty/, "needed"],
   [/is earlier than/, "earlier"],

@@ -1,5 +1,6 @@
 /** An item being worked on: its draft, and what is sent of it. Pure. */
 
+import type { Masked } from "./errors";
 import type { Draft } from "./shapes";
 
 /** Deep, and plain: nothing of the list changes while somebody types. */
@@ -31,7 +32,7 @@ export function sent(draft: Draft): Draft {
 }
 
 /** The resident's draft with what was masked in plain: `told` is what the server answered to `?unmask=`. */
-export function unmasked(draft: Draft, told: Draft, what: "phone" | "door_code"): Draft {
+export function unmasked(draft: Draft, told: Draft, what: Masked): Draft {
   const plain = (mine: unknown, theirs: unknown): unknown => (typeof mine === "string" && mine.includes("****") && theirs !== undefined ? theirs : mine);
   const now: Draft = draft[what] === undefined ? { ...draft } : { ...draft, [what]: plain(draft[what], told[what]) };
   if (what === "phone" && Array.isArray(draft["contacts"])) {
@@ -41,6 +42,20 @@ export function unmasked(draft: Draft, told: Draft, what: "phone" | "door_code")
       const same = theirs.filter((other) => other["name"] === one["name"]);
       const from = same.length === 1 ? same[0] : theirs[place];
       return one["phone"] === undefined ? one : { ...one, phone: plain(one["phone"], from?.["phone"]) };
+    });
+  }
+  return now;
+}
+
+/** The draft with what was shown for a while masked again, as it was in `starred`; what was typed meanwhile stays. */
+export function remasked(draft: Draft, told: Draft, starred: Draft, what: Masked): Draft {
+  const now: Draft = draft[what] === undefined || draft[what] !== told[what] ? { ...draft } : { ...draft, [what]: starred[what] };
+  if (what === "phone" && Array.isArray(draft["contacts"])) {
+    const shown = (told["contacts"] ?? []) as Draft[];
+    const stars = (starred["contacts"] ?? []) as Draft[];
+    now["contacts"] = (draft["contacts"] as Draft[]).map((one) => {
+      const at = shown.findIndex((other) => other["phone"] !== undefined && other["phone"] === one["phone"] && other["name"] === one["name"]);
+      return at < 0 || stars[at] === undefined ? one : { ...one, phone: stars[at]["phone"] };
     });
   }
   return now;

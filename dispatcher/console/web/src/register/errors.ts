@@ -8,8 +8,10 @@ import type { Wrong } from "./checks";
 export type Errors = Ref<ReadonlyMap<string, Wrong>>;
 export const ERRORS: InjectionKey<Errors> = Symbol("errors");
 
-/** Asks the server for what it has masked, and puts it into the form; false where that failed. */
-export type Unmask = (what: "phone" | "door_code") => Promise<boolean>;
+/** What the server masks, each asked for by itself. */
+export type Masked = "phone" | "door_code" | "identity_number";
+/** Asks the server for it, with the reason, and puts it into the form for a minute. */
+export type Unmask = (what: Masked) => void;
 export const UNMASK: InjectionKey<Unmask> = Symbol("unmask");
 /** What the server shows in place of what it does not tell. */
 export const STARS = "****";

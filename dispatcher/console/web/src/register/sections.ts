@@ -6,7 +6,7 @@ import { masked } from "../parts/unmask";
 import { word } from "../words";
 import type { AreaItem, DeviceItem, Draft, ResidentItem, StaffItem, StationItem, WebhookItem } from "./shapes";
 
-export type FieldKind = "text" | "lines" | "phone" | "code" | "number" | "choice" | "area" | "station" | "resident" | "place" | "hours" | "onCall" | "closed" | "contacts" | "keys" | "events" | "secret";
+export type FieldKind = "text" | "lines" | "phone" | "code" | "identity" | "number" | "choice" | "area" | "station" | "resident" | "place" | "hours" | "onCall" | "closed" | "contacts" | "keys" | "events" | "secret";
 
 export interface Field {
   name: string;
@@ -51,7 +51,8 @@ export const residents: Section<ResidentItem> = {
     { name: "phone", kind: "phone", half: true },
     { name: "birth_year", kind: "number", half: true, hint: "year" },
     { name: "address", kind: "text" },
-    { name: "door_code", kind: "code", hint: "doorCode" },
+    { name: "door_code", kind: "code", hint: "doorCode", half: true },
+    { name: "identity_number", kind: "identity", hint: "identity", half: true },
     { name: "area", kind: "area", half: true },
     { name: "language", kind: "choice", codes: LANGUAGES, room: "tongue", half: true },
     { name: "location", kind: "place", hint: "place" },

@@ -28,6 +28,7 @@ export interface ResidentItem {
   phone?: string;
   address?: string;
   door_code?: string;
+  identity_number?: string;
   area?: string;
   location?: Place;
   notes?: string;

@@ -31,6 +31,7 @@ export const zh = {
   hide: "隐藏",
   showPhone: "显示电话",
   showCode: "显示门禁密码",
+  showIdentity: "显示身份证号",
   none: "（未填）",
   noResident: "未绑定老人",
   fixFirst: "有 {n} 处需要改正",
@@ -38,7 +39,7 @@ export const zh = {
   inUse: "现在不能删除：{why}",
   why: { offline: "连不上服务器", busy: "服务器忙，请再按一次", forbidden: "没有权限", gone: "记录已不存在", unknown: "登录已失效", broken: "服务器出错", wrong: "填写有误", refused: "有未办结的呼叫或其他记录在用它" },
   field: {
-    id: "编号", code: "编码", name: "名称", phone: "电话", birth_year: "出生年份", address: "住址", door_code: "门禁密码", area: "所属区域", language: "常用语言", location: "坐标", notes: "注意事项", contacts: "紧急联系人",
+    id: "编号", code: "编码", name: "名称", phone: "电话", birth_year: "出生年份", address: "住址", door_code: "门禁密码", identity_number: "身份证号", area: "所属区域", language: "常用语言", location: "坐标", notes: "注意事项", contacts: "紧急联系人",
     kind: "类型", travel: "出行方式", capacity: "同时接多少呼叫", hours: "开放时间", on_call: "居家值班", closed: "临时关闭",
     family: "设备类型", resident: "老人", heartbeat: "心跳间隔（秒）", keys: "按键对应", role: "角色", station: "站点", parent: "上级", url: "推送网址", secret: "签名密钥", events: "推送哪些事",
     lat: "纬度", lon: "经度", datum: "坐标系", relation: "关系", on: "什么时候告诉", webhook: "推送地址", reason: "原因", until: "到什么时候", prepare_seconds: "准备时间（秒）",
@@ -48,7 +49,7 @@ export const zh = {
   nameOf: { residents: "姓名", staff: "姓名" },
   addressOf: { devices: "设备自己的地址" },
   hint: {
-    id: "字母、数字和 . _ : -，定了就不能改", login: "也是登录名；字母、数字和 . _ : -", code: "区划编码，定了就不能改", year: "四位数字，如 1941", place: "可直接粘贴“34.0208, 113.8328”", doorCode: "单元门、门锁的密码；呼叫期间出警的人看得到，平时打星号", notes: "听力、病史、养狗……出警的人会看到",
+    id: "字母、数字和 . _ : -，定了就不能改", login: "也是登录名；字母、数字和 . _ : -", code: "区划编码，定了就不能改", year: "四位数字，如 1941", place: "可直接粘贴“34.0208, 113.8328”", doorCode: "单元门、门锁的密码；呼叫期间出警的人看得到，平时打星号", identity: "可不填；18 位，始终打星号，查看要写理由", notes: "听力、病史、养狗……出警的人会看到",
     capacity: "不填就是不限", onCall: "下班后有人在家接电话，路程加上准备时间", closed: "装修、停电时用；到时自动恢复", deviceResident: "输入姓名或拼音首字母来找", deviceName: "如“床头按钮”", deviceAddress: "不填就用编号",
     heartbeat: "多久没有声音算离线，常用 900", keys: "设备发来的按键代码是哪个键", url: "以 https:// 开头", secret: "以 whsec_ 开头；不填就不签名", events: "一行一个，如 call.opened；call.* 是所有呼叫",
     holidays: "一行一个日期，如 2026-10-01。“节假日休息”的站点在这些天关闭。", policy: "只影响以后的呼叫，正在进行的不变。",
@@ -189,6 +190,7 @@ export const zh = {
   wrong: {
     tooLong: "太长：最多 {n} 个字", control: "里面有看不见的控制字符，请重新输入", markup: "不能有 < 或 > 符号", noName: "至少要有一个字", phone: "不像电话号码：只用数字、空格、横线，可以 + 开头", needed: "这一项要填", id: "只能用字母、数字和 . _ : -，最多 64 个",
     between: "应在 {low} 到 {high} 之间", bothDegrees: "经纬度要一起填", span: "写成 08:00-12:00 的样子", url: "写成 https:// 开头的网址", unknownRef: "登记里没有这一条", language: "没有这种语言", year: "写四位年份", degrees: "应在 -{n} 到 {n} 度之间", otherDistrict: "已被别的区使用",
+    identity: "身份证号不对：18 位，请核对每一位",
     itself: "不能是它自己", taken: "已经有了", earlier: "不能比上一级早", seconds: "写大于 0 的秒数", event: "没有这种事件", secret: "写成 whsec_ 开头的密钥", family: "没有这种设备", date: "写成 2026-10-01 的样子", dates: "不是日期：{which}。写成 2026-10-01 的样子", shape: "填得不对", other: "不对：{said}", oneStep: "至少要有一级", pickResident: "请从列表里选一位", some: "至少填一项", exists: "这个编号已经有了",
   },
 };
@@ -224,6 +226,7 @@ export const en: typeof zh = {
   hide: "Hide",
   showPhone: "Show the telephone",
   showCode: "Show the door code",
+  showIdentity: "Show the identity number",
   none: "(empty)",
   noResident: "nobody's",
   fixFirst: "{n} to be put right",
@@ -231,7 +234,7 @@ export const en: typeof zh = {
   inUse: "It cannot be deleted now: {why}",
   why: { offline: "the server cannot be reached", busy: "the server is busy, press again", forbidden: "not yours to do", gone: "the record is gone", unknown: "your login has ended", broken: "the server made an error", wrong: "something is filled in wrongly", refused: "an open call or another record needs it" },
   field: {
-    id: "Id", code: "Code", name: "Name", phone: "Telephone", birth_year: "Year of birth", address: "Address", door_code: "Door code", area: "Area", language: "Language", location: "Coordinates", notes: "Mind", contacts: "Contacts",
+    id: "Id", code: "Code", name: "Name", phone: "Telephone", birth_year: "Year of birth", address: "Address", door_code: "Door code", identity_number: "Identity number", area: "Area", language: "Language", location: "Coordinates", notes: "Mind", contacts: "Contacts",
     kind: "Kind", travel: "Travels by", capacity: "Calls at a time", hours: "Opening hours", on_call: "On call from home", closed: "Closed for a while",
     family: "Family", resident: "Resident", heartbeat: "Heartbeat (seconds)", keys: "Keys", role: "Role", station: "Station", parent: "Lies in", url: "Address (URL)", secret: "Signing secret", events: "Events",
     lat: "Latitude", lon: "Longitude", datum: "Datum", relation: "Relation", on: "Tell them when", webhook: "Webhook", reason: "Reason", until: "Until", prepare_seconds: "Time to get ready (seconds)",
@@ -241,7 +244,7 @@ export const en: typeof zh = {
   nameOf: { residents: "Name", staff: "Name" },
   addressOf: { devices: "The device's own address" },
   hint: {
-    id: "Letters, digits and . _ : - ; it cannot be changed later", login: "Also the login; letters, digits and . _ : -", code: "The area's code; it cannot be changed later", year: "Four digits, such as 1941", place: "You can paste “34.0208, 113.8328”", doorCode: "Of the house or the flat; whoever comes sees it while a call is open, otherwise stars", notes: "Hearing, illness, a dog … whoever comes sees it",
+    id: "Letters, digits and . _ : - ; it cannot be changed later", login: "Also the login; letters, digits and . _ : -", code: "The area's code; it cannot be changed later", year: "Four digits, such as 1941", place: "You can paste “34.0208, 113.8328”", doorCode: "Of the house or the flat; whoever comes sees it while a call is open, otherwise stars", identity: "Optional; 18 characters, always masked, shown to who says why", notes: "Hearing, illness, a dog … whoever comes sees it",
     capacity: "Empty: no bound", onCall: "After hours somebody has the phone at home; the time to get ready is added", closed: "For works or a power cut; ends by itself", deviceResident: "Type a name or initials", deviceName: "Such as “by the bed”", deviceAddress: "Empty: its id",
     heartbeat: "After how long a silence it is offline; 900 is usual", keys: "Which key each code of the device means", url: "Begins with https://", secret: "Begins with whsec_; empty: not signed", events: "One a line, such as call.opened; call.* is all of a call",
     holidays: "One date a line, such as 2026-10-01. Stations that are “closed on holidays” are closed on these.", policy: "It counts for later calls; open ones keep theirs.",
@@ -382,6 +385,6 @@ export const en: typeof zh = {
   wrong: {
     tooLong: "Too long: {n} characters at most", control: "There are control characters in it; please type it again", markup: "It may not hold < or >", noName: "It needs a letter or a digit", phone: "No telephone number: digits, spaces and dashes, with + in front if need be", needed: "This is needed", id: "Letters, digits and . _ : - only, 64 at most",
     between: "Must be from {low} to {high}", bothDegrees: "Latitude and longitude go together", span: "Write it as 08:00-12:00", url: "Write an address that begins with https://", unknownRef: "It is not in the register", language: "No such language", year: "Four digits of a year", degrees: "Must be from -{n} to {n} degrees", otherDistrict: "Another district has it",
-    itself: "It cannot be itself", taken: "It is there already", earlier: "Not earlier than the step before", seconds: "Seconds, more than 0", event: "No such event", secret: "A secret that begins with whsec_", family: "No such family", date: "Write it as 2026-10-01", dates: "No date: {which}. Write it as 2026-10-01", shape: "It is not right", other: "Wrong: {said}", oneStep: "At least one step", pickResident: "Please choose one of the list", some: "At least one of them", exists: "This id is there already",
+    identity: "No identity number: 18 characters, look at each", itself: "It cannot be itself", taken: "It is there already", earlier: "Not earlier than the step before", seconds: "Seconds, more than 0", event: "No such event", secret: "A secret that begins with whsec_", family: "No such family", date: "Write it as 2026-10-01", dates: "No date: {which}. Write it as 2026-10-01", shape: "It is not right", other: "Wrong: {said}", oneStep: "At least one step", pickResident: "Please choose one of the list", some: "At least one of them", exists: "This id is there already",
   },
 };

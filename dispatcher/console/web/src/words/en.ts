@@ -204,7 +204,6 @@ export const en: Language = {
     empty: "Say why, in a few words",
     failed: "Not shown: {why}",
     shown: "Written in the audit log; masked again after 60 s",
-    editing: "Editing the register",
     reasons: ["To check with the resident", "To reach the family", "To check the register"],
   },
   card: {

@@ -202,7 +202,6 @@ export const zh = {
     empty: "请写明理由，至少两个字",
     failed: "没有显示：{why}",
     shown: "已记入审计日志，60 秒后自动隐藏",
-    editing: "修改登记",
     reasons: ["联系老人核实情况", "联系家属", "核对登记信息"],
   },
   card: {
