@@ -208,6 +208,7 @@ class _One:
         self._transport = ask.request.transport
         self._skipped = 0
         self._position = ""
+        self._writing = False
         loop = asyncio.get_running_loop()
         self._time = loop.time
         self._wrote_at = self._looked_at = loop.time()
@@ -219,13 +220,14 @@ class _One:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
 
     async def run(self, reader: Reader) -> None:
-        """Write what comes, for ever."""
-        stop = asyncio.create_task(self._streams.closing.wait(), name="stream-closing")
-        news: asyncio.Task[Sequence[FeedEvent]] | None = None
+        """Write what comes, for ever: one task writes events, here it is seen to what only time brings."""
+        tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._pump(reader), name="stream-events"),
+            asyncio.create_task(self._streams.closing.wait(), name="stream-closing"),
+        ]
+        pump, stop = tasks
         try:
             while True:
-                # A task, and not a wait with a limit: what a reader was just given must not be thrown away.
-                news = news or asyncio.create_task(reader.next(_BATCH_EVENTS), name="stream-next")
                 wait = max(
                     0.0,
                     min(
@@ -234,25 +236,39 @@ class _One:
                     )
                     - self._time(),
                 )
-                await asyncio.wait({news, stop}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-                if stop.done() or not await self._allowed():
+                # While it is writing nothing is said in between, and what it waits for is looked at again soon.
+                wait = max(wait, _LOOK_SECONDS) if self._writing else wait
+                await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                if stop.done():
                     return
-                if news.done():
-                    task, news = news, None
-                    try:
-                        await self._events(task.result())
-                    except PositionUnknown:
-                        reader = await self._streams.reader(self._roll, None)
-                        await self.write(_RESET)
-                elif self._time() >= self._wrote_at + self._options.alive_seconds:
+                if pump.done():
+                    pump.result()
+                    return
+                if not await self._allowed():
+                    return
+                if not self._writing and self._time() >= self._wrote_at + self._options.alive_seconds:
                     await self.write(b": alive\n\n")
         except StoreUnavailable:
             return  # it cannot be read just now; the reader comes again and resumes
         finally:
-            tasks: list[asyncio.Task[Any]] = [stop] if news is None else [stop, news]
             for one in tasks:
                 one.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _pump(self, reader: Reader) -> None:
+        """Events, until they are not theirs to see any more. Nothing here is made for each of them: no task, no timer."""
+        while True:
+            try:
+                events = await reader.next(_BATCH_EVENTS)
+                if not await self._allowed():
+                    return
+                self._writing = True
+                await self._events(events)
+            except PositionUnknown:
+                reader = await self._streams.reader(self._roll, None)
+                await self.write(_RESET)
+            finally:
+                self._writing = False
 
     async def _events(self, events: Sequence[FeedEvent]) -> None:
         if events:

@@ -29,6 +29,8 @@ log = structlog.get_logger("vigil")
 
 BEAT_SECONDS = 0.25
 LATE_SECONDS, SLOW_SECONDS, STILL_SECONDS = 0.25, 2.0, 5.0
+#: What it does when the loop stands still is asked for anew so often: it is written 4 to 5 s after the last beat.
+ARMED_EVERY_SECONDS = 1.0
 #: A loop that was that slow is told as a trouble for so long.
 SLOW_TOLD_SECONDS = 300.0
 LOGGED_EVERY_SECONDS = 60.0
@@ -75,11 +77,14 @@ class Pulse:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweeps(), name="sweep")
             try:
+                armed_at = -ARMED_EVERY_SECONDS
                 while True:
-                    if self._dump is not None:
-                        # Again with each beat: the thread that waits for it needs neither the loop nor Python's lock.
-                        faulthandler.dump_traceback_later(STILL_SECONDS, file=self._dump)
                     began = self._time()
+                    if self._dump is not None and began - armed_at >= ARMED_EVERY_SECONDS:
+                        # The thread that waits for it needs neither the loop nor Python's lock. To end it and make another
+                        # takes 10 ms where others use the processor too, and the loop stands still meanwhile.
+                        armed_at = began
+                        faulthandler.dump_traceback_later(STILL_SECONDS, file=self._dump)
                     await asyncio.sleep(BEAT_SECONDS)
                     self.beat(self._time() - began - BEAT_SECONDS)
             finally:

@@ -77,6 +77,28 @@ async def test_news_as_they_come_and_nothing_from_before(world, listen):
         assert data["state"]["resident"]["name"] == "老人r-1"
 
 
+async def test_an_event_makes_no_task_for_each_reader(world, listen, monkeypatch):
+    """They were two thirds of what five hundred readers cost."""
+    async with listen() as first, listen() as second:
+        world.feed.tell("call.opened", call())
+        await names(first, 1)
+        made = []
+        loop = asyncio.get_running_loop()
+        create = loop.create_task
+
+        def counted(coro, **more):
+            made.append(coro.__qualname__)
+            return create(coro, **more)
+
+        monkeypatch.setattr(loop, "create_task", counted)
+        for _ in range(20):
+            world.feed.tell("call.noted", call())
+            await asyncio.sleep(0)
+        assert await names(first, 20) == ["call.noted"] * 20
+        assert (await names(second, 21))[1:] == ["call.noted"] * 20
+        assert set(made) <= {"StreamReader.readany"}, "the listeners' own"
+
+
 @pytest.mark.parametrize("way", ["header", "query", "both"])
 async def test_resume_with_nothing_missed_and_nothing_twice(world, listen, way):
     for _ in range(5):
