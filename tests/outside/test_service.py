@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from outside.harness import Desk, Server, eventually
+from outside.harness import PATIENCE, Desk, Server, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "config" / "systemd"
@@ -56,15 +58,29 @@ async def test_systemd_hears_that_it_is_ready_that_it_lives_and_that_it_stops(
     env = {"NOTIFY_SOCKET": systemd.path, "WATCHDOG_USEC": "2000000"}
     server = Server(tmp_path, env=env)
     try:
-        server.start()
-        lines = systemd.listen()
+        server.launch()
+        lines = systemd.lines
+        await eventually(lambda: "READY=1" in systemd.listen(), "READY=1", within=20, every=0.005)
+        async with Desk(server) as desk:
+            assert (await desk.ask("GET", "//readyz")).status == 200, "ready, and it does not serve"
         assert lines[0].startswith("EXTEND_TIMEOUT_USEC=")
-        assert "READY=1" in lines
+        assert "WATCHDOG=1" not in lines[: lines.index("READY=1")], "a beat before anything moves"
         await eventually(lambda: systemd.listen().count("WATCHDOG=1") >= 4, "four beats", within=10)
         assert any(line.startswith("STATUS=open calls 0") for line in lines)
-        assert server.stop() == 0
-        assert "STOPPING=1" in systemd.listen()
-        assert lines.index("READY=1") < lines.index("STOPPING=1")
+        # Stopped, nothing vouches for it: no beat comes, and systemd would end it.
+        os.kill(server.pid, signal.SIGSTOP)
+        systemd.listen()
+        beats = lines.count("WATCHDOG=1")
+        await asyncio.sleep(1.2)  # two beats' time
+        assert systemd.listen().count("WATCHDOG=1") == beats
+        os.kill(server.pid, signal.SIGCONT)
+        await eventually(lambda: systemd.listen().count("WATCHDOG=1") > beats, "a beat again", within=10)
+        assert server.process is not None
+        server.process.terminate()
+        await eventually(lambda: "STOPPING=1" in systemd.listen(), "STOPPING=1", within=10, every=0.001)
+        assert server.process.poll() is None, "told only once it had ended"
+        assert server.process.wait(10 * PATIENCE) == 0
+        assert "WATCHDOG=1" not in systemd.listen()[lines.index("STOPPING=1") :], "a beat of one that ends"
     finally:
         server.end()
 
@@ -81,7 +97,7 @@ async def test_every_metric_of_the_rules_is_one_of_ours_and_each_says_what_in_bo
         said = re.findall(rf'^ +{word}: "(.+)"$', rules, re.MULTILINE)
         assert len(said) == len(expressions)
         assert all((word == "summary_zh") == bool(re.search(r"[\u4e00-\u9fff]", text)) for text in said)
-    server = Server(tmp_path, env={"YIJIAN_CANARY_SECONDS": "1"})
+    server = Server(tmp_path, env={"YIJIAN_CANARY_SECONDS": "1", "YIJIAN_MEMORY_MB": "2048"})
     try:
         server.start()
         async with Desk(server) as desk:
@@ -92,8 +108,8 @@ async def test_every_metric_of_the_rules_is_one_of_ours_and_each_says_what_in_bo
         ratios = re.findall(r'^yijian_bound_ratio\{what="(.+)"\} (.+)$', text, re.MULTILINE)
         names = {name for name, _ in ratios}
         assert {"inbox.fresh", "intake.urgent", "post.hand", "stream.readers"} <= names
-        assert {"table.journal", "table.audit", "file.wal", "files.open", "disk"} <= names
-        assert all(float(ratio) < 0.7 for name, ratio in ratios if name != "disk")
+        assert {"table.journal", "table.audit", "file.wal", "files.open", "disk", "memory"} <= names
+        assert all(float(ratio) < 0.7 for name, ratio in ratios if name not in {"disk", "memory"})
         assert 'yijian_part_stalled{part="desk"} 0.0' in text
     finally:
         server.end()
@@ -137,6 +153,26 @@ def test_the_unit_gives_the_service_what_it_needs_and_no_more() -> None:
     assert backup["User"] == service["User"]
     assert "db backup" in backup["ExecStart"][0]
     assert unit("yijian-backup.timer")["OnCalendar"]
+    doctor = unit("yijian-doctor.service")
+    assert doctor["User"] == service["User"]
+    assert doctor["ExecStart"][0].endswith("yijian doctor --config /etc/yijian/yijian.toml")
+    assert "clock_adjtime" in doctor["SystemCallFilter"][-1], (
+        "whether the clock is set is asked of the kernel"
+    )
+    assert "ProtectClock" not in doctor, "it would forbid to ask"
+    assert unit("yijian-doctor.timer")["OnCalendar"]
+    # The same settings, and the same fence but for what its own work needs.
+    for other in (backup, doctor):
+        assert other["EnvironmentFile"] == service["EnvironmentFile"]
+        assert "YIJIAN_DATA=/var/lib/yijian" in other["Environment"][0]
+        for fence in (
+            "NoNewPrivileges",
+            "CapabilityBoundingSet",
+            "ProtectSystem",
+            "ProtectHome",
+            "RestrictNamespaces",
+        ):
+            assert other[fence] == service[fence], fence
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -146,7 +182,7 @@ def test_systemd_itself_finds_nothing_wrong_with_the_units(tmp_path: Path) -> No
         text = file.read_text(encoding="utf-8").replace("/opt/yijian/.venv/bin", str(ours))
         (tmp_path / file.name).write_text(text, encoding="utf-8")
     units = sorted(str(file) for file in tmp_path.iterdir())
-    assert len(units) == 3
+    assert len(units) == 5
     ran = subprocess.run(
         ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=60, check=False
     )
