@@ -156,8 +156,7 @@ class MqttTransport:
 
     async def run(self) -> None:
         """Be connected, for ever."""
-        again_seconds = _AGAIN_SECONDS_MIN
-        told = ""
+        again_seconds, told = _AGAIN_SECONDS_MIN, ""
         while True:
             while self._paused:
                 # What we cannot take now is safe at the broker; a connection would only bring it again.
@@ -180,8 +179,20 @@ class MqttTransport:
             if reason != told:
                 log.warning("no broker", reason=reason)
                 told = reason
-            await asyncio.sleep(again_seconds * (0.5 + self._chance.random()))
+            await self._pause_before(again_seconds * (0.5 + self._chance.random()))
             again_seconds = min(again_seconds * 2, _AGAIN_SECONDS_MAX)
+
+    async def _pause_before(self, seconds: float) -> None:
+        """Wait so long before the next try, or until a broker of our own that was away is up again."""
+        end, away = self._loop.time() + seconds, False
+        while (left := end - self._loop.time()) > 0:
+            try:
+                self._address()
+                if away:
+                    return
+            except OSError:
+                away = True
+            await asyncio.sleep(min(left, _AGAIN_SECONDS_MIN))
 
     async def _connect(self) -> None:
         """One connection, from its beginning to its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -20,7 +21,7 @@ from devices.family import Progress
 from gateway.broker import BrokerLogin, password_hash
 from gateway.fakes import FakeDownlink, FakeInbox
 from gateway.ports import Arrival, Down, Stored
-from gateway.transports.mqtt import BrokerAddress, _matches
+from gateway.transports.mqtt import BrokerAddress, MqttTransport, _matches
 
 PRESS = b'{"id":"1","type":"press"}'
 
@@ -230,6 +231,24 @@ async def test_a_connection_that_ends_while_it_is_written_to_is_let_go(tmp_path:
         finally:
             connection._paho = real
         assert not connection._watching
+
+
+async def test_a_broker_of_ours_that_is_up_again_is_not_waited_for() -> None:
+    loop = asyncio.get_running_loop()
+    back = loop.time() + 0.2
+
+    def address() -> BrokerAddress:
+        if loop.time() < back:
+            raise ConnectionRefusedError("the broker ended with -9")
+        return BrokerAddress("127.0.0.1", 1)
+
+    transport = MqttTransport(address, "gateway", None, chance=random.Random(1))  # type: ignore[arg-type]
+    async with asyncio.timeout(20):
+        await transport._pause_before(600)
+    assert loop.time() >= back
+    began = loop.time()
+    await transport._pause_before(0.1)  # one that was never away is
+    assert loop.time() - began >= 0.1
 
 
 async def test_reading_stops_and_starts(tmp_path: Path, port: int) -> None:
