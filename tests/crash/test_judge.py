@@ -48,7 +48,7 @@ def _pressed(device: str, name: str) -> dict[str, str]:
 
 def _told(device: str, name: str, call: str, key: str = "emergency") -> Press:
     receipts = [{"result": "stored", "call": call}, {"result": "duplicate", "call": call}]
-    return Press(device, name, key, "press", 0, 2, receipts)
+    return Press(device, name, key, "press", 0, sent=2, receipts=receipts)
 
 
 @dataclass
