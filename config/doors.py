@@ -55,6 +55,10 @@ class LoopClock:
         """Microseconds since 1970, UTC."""
         return self._start_us + round((self._loop.time() - self._zero) * 1_000_000)
 
+    def set(self, seconds: float) -> None:
+        """Somebody sets it on by so much, or back."""
+        self._start_us += round(seconds * 1_000_000)
+
 
 class Ids(Protocol):
     """Fresh identities."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -40,6 +41,7 @@ from dispatcher.feed import Feed, FeedEvent
 from dispatcher.inbox import CommandBody, Decided, Inbox, SignalBody
 from dispatcher.journal import append
 from dispatcher.ledger import Ledger, Page, Whose, whose
+from dispatcher.put_back import PutBack
 from dispatcher.sight import Sight
 from dispatcher.store import Do, OutcomeUnknown, Store, StoreUnavailable
 from dispatcher.tables import calls, places
@@ -92,6 +94,7 @@ class Desk:
         self._heads: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._swept: tuple[int, int] = (0, -1)
+        self._put_back = PutBack(ledger, asyncio.get_running_loop().time)
         self._poll_us = 0
         self._ill: dict[str, int] = {}
         self.healthy = False
@@ -164,7 +167,8 @@ class Desk:
             for call_id, until_us in self._ill.items()
             if call_id in self._ledger.open and 0 < until_us - now_us <= ILL_SECONDS * 1_000_000
         }
-        due = [call_id for call_id in taken if call_id not in self._ill]
+        waited = self._put_back.due(now_us)
+        due = [call_id for call_id in dict.fromkeys((*taken, *waited)) if call_id not in self._ill]
         lost = self._sweep(now_us)
         if not pending and not due and not lost:
             self._ledger.again_due(taken)
@@ -174,7 +178,8 @@ class Desk:
             for row in pending:
                 await self._decide_row(batch, row)
             for call_id in due:
-                self._decide_call(batch, call_id, decide_due, Cause(kind="deadline"))
+                decide = partial(decide_due, waited=waited.get(call_id, ()))
+                self._decide_call(batch, call_id, decide, Cause(kind="deadline"))
             for call_id in lost:
                 self._decide_call(batch, call_id, decide_unable, Cause(kind="deadline", id="unable"))
             # Read before the commit: from there to the telling nothing may fail, or the feed would miss facts.
@@ -422,17 +427,7 @@ class Desk:
         if stamp == self._swept:
             return []
         self._swept = stamp
-        found: set[str] = set()
-        for station_id in self._ledger.loaded():
-            roll = self._rolls.roll_of("stations", station_id)
-            if roll is not None and not self.sight.standing(roll, now_us, roll.stations[station_id]).reason:
-                continue
-            found |= {
-                call_id
-                for call_id in self._ledger.load(station_id)
-                if self._ledger.open[call_id].state is State.RECEIVED
-            }
-        return sorted(found)
+        return self.sight.cannot_come(self._rolls, now_us)
 
     # ── the commit ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,11 +6,11 @@ Reckoned once and kept for as long as it is good: a map until stations move, an 
 from __future__ import annotations
 
 from devices.signal import Key
-from dispatcher.core.call import Call, Cause, Opened
+from dispatcher.core.call import Call, Cause, Opened, State
 from dispatcher.core.district import Resident, Station
 from dispatcher.core.draft import Draft
 from dispatcher.core.geo import Travel
-from dispatcher.core.roll import Roll
+from dispatcher.core.roll import Roll, Rolls
 from dispatcher.core.route import Atlas, Standing, World, explain
 from dispatcher.ledger import Ledger, Page
 
@@ -52,6 +52,20 @@ class Sight:
         """The district as it is now, with the load that is committed."""
         page = Page(self._ledger)
         return World(roll, self._atlas(roll), now_us, page, standings=self._kept(roll, now_us))
+
+    def cannot_come(self, rolls: Rolls, now_us: int) -> list[str]:
+        """The calls that somebody is asked to who is not able any more."""
+        found: set[str] = set()
+        for station_id in self._ledger.loaded():
+            roll = rolls.roll_of("stations", station_id)
+            if roll is not None and not self.standing(roll, now_us, roll.stations[station_id]).reason:
+                continue
+            found |= {
+                call_id
+                for call_id in self._ledger.load(station_id)
+                if self._ledger.open[call_id].state is State.RECEIVED
+            }
+        return sorted(found)
 
     def routing(self, roll: Roll, resident: Resident, at_us: int) -> list[dict[str, object]]:
         """Who would be asked for this resident's emergency at that moment, in order, and why not the others."""

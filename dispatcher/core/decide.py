@@ -10,6 +10,8 @@ Pure: no clock, no chance, no I/O. Everything a decision needs comes as an argum
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from msgspec import Struct
 
 from devices.signal import CALLING, Key, SignalType
@@ -200,9 +202,9 @@ def open_by_hand(command: OpenByHand, draft: Draft, world: World) -> Refused | N
     return None
 
 
-def decide_due(draft: Draft, world: World) -> None:
-    """Time passed."""
-    fall_due(draft, world)
+def decide_due(draft: Draft, world: World, waited: Collection[str] = ()) -> None:
+    """Time passed; of the deadlines in `waited` too, whatever the clock says."""
+    fall_due(draft, world, waited)
 
 
 def decide_unable(draft: Draft, world: World) -> None:

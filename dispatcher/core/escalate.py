@@ -6,6 +6,8 @@ saved. After the last step it rings again and again, for ever; only an accept st
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dispatcher.core.call import (
     HELD,
     Accepted,
@@ -121,9 +123,16 @@ def hand_to(draft: Draft, by: str, station: str, *, happened_us: int | None = No
     draft.add(Accepted(by=by, station=station, within_us=within_us, happened_us=happened_us))
 
 
-def fall_due(draft: Draft, world: World) -> None:
-    """Every deadline of the call that has passed, each once, in the order in which they fell due, however late we are."""
-    passed = sorted((moment, kind) for kind, moment in draft.now.deadlines.items() if moment <= draft.now_us)
+def fall_due(draft: Draft, world: World, waited: Collection[str] = ()) -> None:
+    """Every deadline of the call that has passed, each once, in the order in which they fell due, however late we are.
+
+    `waited`: those that count as passed although a clock that was put back says otherwise (`patience.py`).
+    """
+    passed = sorted(
+        (moment, kind)
+        for kind, moment in draft.now.deadlines.items()
+        if moment <= draft.now_us or kind in waited
+    )
     for moment, kind in passed:
         if draft.now.deadlines.get(kind) != moment:
             continue  # an earlier one has ended it: whoever lapsed cannot lapse again

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
-from dispatcher.alert_rows import LEASE_SECONDS
 from dispatcher.alerts.outcome import Outcome
 from dispatcher.board import call_of
-from dispatcher.core.call import Due, OfferState, State
+from dispatcher.core.call import Call, Due, OfferState, State
 from dispatcher.verify import verify
 from simulators.api import Event
 from simulators.world.broker import Message
@@ -24,11 +24,9 @@ LATE_SECONDS = 6.0
 #: So long after the last trouble the machine counts as well.
 WELL_SECONDS = 12.0
 _ALERT = "SELECT kind, channel, target, call, asked, fact_seq, endpoint, lane, seq FROM alerts WHERE id = ?"
-#: A summons may be over without its row saying so: its offer has expired. What is due later than any lease waits for the
-#: morning, or for a clock that was put back: it holds up nobody.
-_AHEAD = (
-    "SELECT id FROM alerts WHERE lane = ? AND seq < ? AND fate = 'queued' AND kind = 'news' AND due_us < ?"
-)
+#: By number, not by time: a clock that was put back moves no message past another. Of summonses it says nothing: one may be
+#: over without its row saying so, its offer has expired; and one for a service call waits for the morning and holds up nobody.
+_AHEAD = "SELECT id FROM alerts WHERE lane = ? AND seq < ? AND fate = 'queued' AND kind = 'news'"
 
 
 class Wires:
@@ -46,6 +44,7 @@ class Wires:
         self.arrived: Counter[str] = Counter()
         self.final: set[str] = set()
         self.trouble_at = 0.0
+        self._far: dict[tuple[str, str, int], float] = {}
         self.armed = facts.armed
 
     # ── devices ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,9 +183,7 @@ class Wires:
                     "no_summons_after_accept",
                     f"{target} is asked to come to {self._facts.name(call)}, which is {states[-1].state}",
                 )
-        for (ahead,) in self._disk.ask(
-            _AHEAD, lane, seq, self._machine.clock.now_us() + LEASE_SECONDS * 1_000_000
-        ):
+        for (ahead,) in self._disk.ask(_AHEAD, lane, seq):
             if ahead not in self.final:
                 self._wrong("alert_in_order", f"{message_id} goes to {to} before {ahead}, which it is behind")
         self.under_way[message_id] += 1
@@ -212,6 +209,8 @@ class Wires:
     def look(self) -> None:
         """What was due some time ago, and nothing hinders."""
         server, now = self._machine.server, self._loop.time()
+        if self._machine.clock.was_put_back:
+            self._look_far(now, excused=server is None or self._disk.full or self._disk.away)
         if server is None or now - max(self.trouble_at, self._machine.up_since) < WELL_SECONDS:
             return
         if server.faults:
@@ -221,6 +220,34 @@ class Wires:
             self._wrong(
                 "due_on_time", f"{self._facts.name(call_id)} was due {(late_us - due_us) / 1e6 + 6:.1f} s ago"
             )
+
+    def _look_far(self, now: float, *, excused: bool) -> None:
+        """What lies farther ahead than it is long is waited for no longer than that. `excused`: this second does not count."""
+        now_us, before = self._machine.clock.now_us(), self._far
+        self._far = {}
+        for call in self._facts.calls.values():
+            for kind, moment in call.deadlines.items():
+                whole = _whole_seconds(call, kind)
+                if (moment - now_us) / 1e6 <= whole + 3:
+                    continue
+                key = call.id, str(kind), moment
+                since = self._far[key] = max(before.get(key, now) + excused, self._machine.up_since)
+                if now - since > whole + WELL_SECONDS:
+                    self._wrong(
+                        "put_back_puts_nothing_off",
+                        f"{self._facts.name(call.id)}: {kind} of {whole:g} s is waited for since {now - since:.1f} s",
+                    )
+
+
+def _whole_seconds(call: Call, kind: str) -> float:
+    """How long that deadline is, by the policy alone."""
+    policy = call.policy
+    if kind != Due.STEP:
+        whole: float = getattr(policy, kind)
+        return max(whole, 300.0) if kind == Due.EN_ROUTE_WITHIN and call.spoke is not None else whole
+    if call.step + 1 >= len(policy.steps):
+        return policy.repeat * (5 if call.repeats >= 10 else 1)
+    return max(later.after - step.after for step, later in pairwise(policy.steps))
 
 
 class Reader:
@@ -294,9 +321,10 @@ class Ending:
             if call.due is None or call.due[1] < now_us - 10_000_000:
                 self._wrong("due_on_time", f"{name} fell asleep: {call.deadlines}")
             step_us = call.deadlines.get(Due.STEP)
-            if call.state is State.RECEIVED and (
-                step_us is None or step_us > now_us + 6 * round(call.policy.repeat * 1e6)
-            ):
+            # After a clock was put back the row may say later, and it rings sooner all the same (`look`).
+            late_us = now_us + 6 * round(call.policy.repeat * 1e6)
+            put_back = self._machine.clock.was_put_back
+            if call.state is State.RECEIVED and (step_us is None or (step_us > late_us and not put_back)):
                 self._wrong("rings_on", f"{name} waits, and rings next at {step_us}")
 
     def _alerts(self, now_us: int) -> None:

@@ -35,6 +35,16 @@ class MachineClock:
         self._start_us = start_us
         self._pace = 1 + drift_ppm / 1e6
         self.set_us = 0
+        self.was_put_back = False
+
+    def set(self, seconds: float) -> None:
+        """Somebody sets it on, or back."""
+        self.set_us += round(seconds * 1e6)
+        self.was_put_back |= seconds < 0
+
+    def elapsed_us(self) -> int:
+        """Microseconds since the night began, whatever the clock was set to: what a stopwatch shows."""
+        return round(self._loop.time() * 1_000_000)
 
     def now_us(self) -> int:
         """Microseconds since 1970, UTC, as the machine believes."""

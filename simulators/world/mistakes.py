@@ -125,6 +125,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "[call for call in await rows.open_calls(self._store) if call.accepted is None]",
     ),
     _one(
+        "put_back_is_not_noticed",
+        3,
+        "a clock that is put back puts everything off by as much",
+        "dispatcher.put_back:PutBack.due",
+        "return self._waited_for(time) if self._far else {}",
+        "return {}",
+    ),
+    _one(
         "accept_leaves_a_summons",
         4,
         "the summons of a call that is accepted stay",

@@ -326,9 +326,9 @@ class _World:
         self.cable.plug(plugged=True)
 
     def _jump(self) -> None:
-        seconds = self._storms.choice((-1, 1)) * self._storms.choice((0.5, 3.0, 30.0, 600.0))
+        seconds = self._storms.choice((-1, 1)) * self._storms.choice((0.5, 3.0, 60.0, 600.0, 3600.0))
         self.tell("fault", f"clock set by {seconds} s")
-        self.clock.set_us += round(seconds * 1e6)
+        self.clock.set(seconds)
         self.wires.troubled()
 
     def _calm(self) -> None:

@@ -33,6 +33,11 @@ _ALL = (
     Check("owned_or_stepping", 3, "every open call has an owner with a deadline, or a next step with a time"),
     Check("deadline_is_a_row", 3, "the next moment of a call stands in its row"),
     Check("due_on_time", 3, "what is due happens, unless the machine is in trouble"),
+    Check(
+        "put_back_puts_nothing_off",
+        3,
+        "a clock that is put back puts nothing off by more than its own length",
+    ),
     Check("step_once", 3, "each step and each repeat is taken once"),
     Check("no_burst", 3, "between two ringings lies the pause of the policy"),
     Check(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from config.doors import Clock
 from devices.signal import SignalType
 from dispatcher.board import call_of
 from dispatcher.core.call import (
@@ -35,13 +34,15 @@ from dispatcher.journal import entry_of
 from dispatcher.ledger import whose
 from dispatcher.store import Bound
 from simulators.world.loop import Process
-from simulators.world.machine import Disk
+from simulators.world.machine import Disk, MachineClock
 from simulators.world.place import CODE, district
 
 Wrong = Callable[[str, str], None]
 
 _JOURNAL = "SELECT district, seq, at_us, call, device, cause, body FROM journal WHERE seq > ? ORDER BY seq"
 _CALLING = ("press", "fall", "inactivity", "hazard")
+#: A commit may be told of late: so much the stopwatch is wrong by.
+_STOPWATCH_US = 4_100_000
 #: Whoever is found in the journal or on the way to a device is named there.
 NAMES = ("老人", "家属", "护理", "幸福路", "+999")
 
@@ -49,7 +50,9 @@ NAMES = ("老人", "家属", "护理", "幸福路", "+999")
 class Facts:
     """Follows the journal as it is committed."""
 
-    def __init__(self, disk: Disk, clock: Clock, wrong: Wrong, tell: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, disk: Disk, clock: MachineClock, wrong: Wrong, tell: Callable[[str, str], None]
+    ) -> None:
         self._disk, self._clock, self._wrong, self._tell = disk, clock, wrong, tell
         self.head = 0
         self.calls: dict[str, Call] = {}
@@ -61,6 +64,7 @@ class Facts:
         self.steps: Counter[tuple[str, int, int, int]] = Counter()
         self.lives: Counter[str] = Counter()
         self.rang: dict[str, int] = {}
+        self.stepped: dict[str, int] = {}  #: when the next step of each call was last set, by the stopwatch
         self.faults: dict[str, bool] = {}
         self.uncovered: set[str] = set()
         self.names: dict[str, str] = {}
@@ -111,6 +115,9 @@ class Facts:
         for entry, before, after in batch:
             self._say(entry, after)
             self._fact(entry, before, after)
+            step_us = after.deadlines.get(Due.STEP) if after is not None else None
+            if after is not None and step_us != (before.deadlines.get(Due.STEP) if before else None):
+                self.stepped[after.id] = self._clock.elapsed_us()
         for call in dict.fromkeys(entry.call for entry, _, _ in batch if entry.call):
             self._row(call)
         self._alerts(batch)
@@ -243,13 +250,17 @@ class Facts:
             return
         if before.state is not State.RECEIVED:
             self._wrong("no_step_while_held", f"{name} steps on while it is {before.state}")
+        # By the clock or by the stopwatch: a clock that was put back does not make anybody wait longer.
+        waited_us = self._clock.elapsed_us() - self.stepped.get(call, 0) + _STOPWATCH_US
+        steps = before.policy.steps
         if fact.repeat and fact.because == "time":
-            pause_us = entry.at_us - self.rang.get(call, 0)
+            pause_us = max(entry.at_us - self.rang.get(call, 0), waited_us)
             if pause_us < us(before.policy.repeat) - 1000:
                 self._wrong("no_burst", f"{name} rings again after {pause_us / 1e6} s")
-        elif fact.because == "time" and fact.step < len(before.policy.steps):
-            due_us = before.steps_from_us + us(before.policy.steps[fact.step].after) - before.saved_us
-            if entry.at_us < due_us - 1000:
+        elif fact.because == "time" and fact.step < len(steps):
+            due_us = before.steps_from_us + us(steps[fact.step].after) - before.saved_us
+            gap_us = us(steps[fact.step].after - (steps[fact.step - 1].after if fact.step else 0))
+            if entry.at_us < due_us - 1000 and waited_us < gap_us:
                 self._wrong(
                     "no_burst", f"{name}: step {fact.step} comes {(due_us - entry.at_us) / 1e6} s early"
                 )

@@ -67,7 +67,7 @@ class Weather:
         night.broker_restarts_a_minute = sometimes(0.2, 0.8)
         night.noise = sometimes(0.02, 0.2)
         night.unplugs_a_minute = sometimes(0.3, 1.0)
-        night.clock_jumps_a_minute = sometimes(0.1, 0.5, 0.25)
+        night.clock_jumps_a_minute = sometimes(0.3, 1.5, 0.25)
         night.drift_ppm = sometimes(-500, 500)
         night.endpoints_failing = sometimes(0.05, 0.6, 0.5)
         night.endpoints_gone = sometimes(0.02, 0.2, 0.25)

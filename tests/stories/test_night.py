@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import story
 
-from stories.places import OFFICE
+from stories.places import EVERYBODY, OFFICE
 from stories.places import town as places
 
 BERLIN = {"code": "d1", "name": "Mitte", "timezone": "Europe/Berlin", "locale": "de-DE"}
@@ -68,6 +68,31 @@ async def test_deadlines_are_real_time_while_the_clock_is_put_back(town):
     town.expect_wearer("btn-01", "en_route")
     await town.advance(minutes=15)
     town.expect_ring("st-01", "desk", why="arrive_goal")
+
+
+@story(poll=1)
+async def test_a_clock_that_is_put_back_makes_nobody_wait_longer(town):
+    await town.press("btn-01")
+    town.expect_offer("st-01")
+    town.expect_wearer("btn-01", "received")
+    await town.advance(seconds=50)
+    town.clock.set(-3600)
+    await town.advance(seconds=55)
+    town.expect_silence()
+    # Nobody knows how much of the minute had passed: it is waited for once more, not for an hour.
+    await town.advance(seconds=10)
+    town.expect_offer("st-02")
+    await town.accept("st-02")
+    town.expect_wearer("btn-01", "accepted")
+    await town.advance(seconds=100)
+    town.clock.set(-3600)
+    await town.advance(seconds=122)
+    assert town.told("call.lapsed")
+    town.expect_wearer("btn-01", "received")
+    town.expect_offer("cen-1")
+    # Those set since go by the clock again.
+    await town.advance(seconds=60)
+    town.expect_offer(*EVERYBODY)
 
 
 @story(

@@ -62,6 +62,7 @@ from dispatcher.core.district import (
 from dispatcher.core.draft import Draft, Refused
 from dispatcher.core.fold import PASSED_OVER_MAX, SEEN_MAX, SOURCES_MAX, refold
 from dispatcher.core.geo import GreatCircle
+from dispatcher.core.patience import far_off, longest_us
 from dispatcher.core.roll import DEFAULT_POLICIES, Roll
 from dispatcher.core.route import Atlas, World, lost
 from dispatcher.core.states import LIFE, Impossible
@@ -476,6 +477,9 @@ def check_call(call: Call, now_us: int) -> None:
         assert not any(offer.state is OfferState.OFFERED for offer in call.offers)
         return
     assert call.due is not None, "asleep"
+    for kind, moment in call.deadlines.items():
+        assert moment - now_us <= longest_us(call, kind), f"{kind} lies farther ahead than it is long"
+    assert not far_off(call, now_us)
     accepted = [offer.to for offer in call.offers if offer.state is OfferState.ACCEPTED]
     assert accepted in ([], [call.accepted.station] if call.accepted is not None else [])
     if call.state is State.RECEIVED:

@@ -1,0 +1,64 @@
+"""A clock that is put back by an hour must not put off by an hour what is due: whoever waits is not told to wait longer.
+
+    turn ──wall clock against the loop's──> put back by more than 1 s? ──> every open call: what lies too far ahead
+         ──later, by the loop's clock─────> its whole length has passed: it is due
+
+Nothing of this is written down: the deadlines stay where they are in the rows, and are looked through anew at a start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from dispatcher.core.patience import far_off
+from dispatcher.ledger import Ledger
+
+log = structlog.get_logger("desk")
+
+#: Put back by so much since the last look, all open calls are looked through.
+BACK_US = 1_000_000
+
+
+class PutBack:
+    """The deadlines of open calls that the wall clock has moved away from. `time`: seconds that only go forward."""
+
+    def __init__(self, ledger: Ledger, time: Callable[[], float]) -> None:
+        self._ledger, self._time = ledger, time
+        self._ahead_us: int | None = None
+        #: Of each call and kind: the moment that is too far ahead, and by when, by `time`, it has been waited for.
+        self._far: dict[str, dict[str, tuple[int, float]]] = {}
+
+    def due(self, now_us: int) -> Mapping[str, frozenset[str]]:
+        """The calls with deadlines that have been waited for long enough, and which those are."""
+        time = self._time()
+        ahead_us = now_us - round(time * 1_000_000)
+        if self._ahead_us is None or ahead_us < self._ahead_us - BACK_US:
+            self._look(now_us, time)
+            self._ahead_us = ahead_us
+        self._ahead_us = max(self._ahead_us, ahead_us)
+        return self._waited_for(time) if self._far else {}
+
+    def _look(self, now_us: int, time: float) -> None:
+        for call in self._ledger.open.values():
+            for kind, wait_us in far_off(call, now_us).items():
+                known = self._far.setdefault(call.id, {})
+                if known.get(kind, (0, 0.0))[0] != call.deadlines[kind]:
+                    known[kind] = call.deadlines[kind], time + wait_us / 1e6
+        if self._far:
+            log.warning("clock_put_back", calls=len(self._far))
+
+    def _waited_for(self, time: float) -> Mapping[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for call_id, known in list(self._far.items()):
+            call = self._ledger.open.get(call_id)
+            moments = call.deadlines if call is not None else {}
+            still = {kind: far for kind, far in known.items() if moments.get(kind) == far[0]}
+            if not still:
+                del self._far[call_id]
+                continue
+            self._far[call_id] = still
+            if kinds := frozenset(kind for kind, (_, until) in still.items() if until <= time):
+                found[call_id] = kinds
+        return found
