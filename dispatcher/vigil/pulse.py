@@ -29,8 +29,8 @@ log = structlog.get_logger("vigil")
 
 BEAT_SECONDS = 0.25
 LATE_SECONDS, SLOW_SECONDS, STILL_SECONDS = 0.25, 2.0, 5.0
-#: What it does when the loop stands still is asked for anew so often: it is written 4 to 5 s after the last beat.
-ARMED_EVERY_SECONDS = 1.0
+#: What it does when the loop stands still is asked for anew so often: it is written 3 to 5 s after the last beat.
+ARMED_EVERY_SECONDS = 2.0
 #: A loop that was that slow is told as a trouble for so long.
 SLOW_TOLD_SECONDS = 300.0
 LOGGED_EVERY_SECONDS = 60.0
