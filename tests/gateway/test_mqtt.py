@@ -20,6 +20,7 @@ from ears import ROOT, a_gateway, running, until
 from devices.family import Progress
 from gateway.broker import BrokerLogin, password_hash
 from gateway.fakes import FakeDownlink, FakeInbox
+from gateway.intake import Limits
 from gateway.ports import Arrival, Down, Stored
 from gateway.transports.mqtt import BrokerAddress, MqttTransport, _matches
 
@@ -408,3 +409,18 @@ async def test_a_backlog_at_the_broker_never_holds_the_loop(tmp_path: Path, port
             await until(lambda: len(inbox.arrivals) == 6000, within_seconds=30)
         # On an idle machine 0.02 s. Each look at the socket that began a reading of its own made it seconds.
         assert max(gaps) < 1.5
+
+
+async def test_a_flood_that_nobody_stores_does_not_keep_a_press_at_the_broker(
+    tmp_path: Path, port: int
+) -> None:
+    """What waits, and what is being stored, must leave room in the broker's window: else nobody could shed the rest."""
+    async with (
+        a_gateway(tmp_path, port, Stuck()) as (gateway, _),
+        aiomqtt.Client("127.0.0.1", port, identifier="flood", max_inflight_messages=500) as client,
+    ):
+        for number in range(4000):
+            client._client.publish("yijian/v1/b/up", f'{{"id":"h{number}","type":"heartbeat"}}', 1)
+        await client.publish("yijian/v1/b/up", PRESS, 1)
+        await until(lambda: gateway._intake.depths["intake.urgent"][0] == 1, within_seconds=30)
+        assert gateway._intake.depths["intake.others"][0] == Limits().beats_max
