@@ -25,6 +25,8 @@ export interface BoardOptions {
   zoomIn: string;
   zoomOut: string;
   dark: boolean;
+  /** The place it stands in has another size; the map itself knows already. */
+  resized?: () => void;
 }
 
 export interface Board {
@@ -65,7 +67,12 @@ export async function makeBoard(element: HTMLElement, source: MapSource, sketch:
   if (options.moved) L.control.zoom({ zoomInTitle: options.zoomIn, zoomOutTitle: options.zoomOut }).addTo(map);
   if (source.attribution !== "") map.attributionControl.setPrefix(false).addAttribution(plain(source.attribution));
   map.setView([0, 0], 13);
-  const board: Board = { map, base: "drawn", failed: false, shades: new Map(), remove: () => { map.remove(); } };
+  const sizes = new ResizeObserver(() => {
+    map.invalidateSize({ animate: false });
+    options.resized?.();
+  });
+  const board: Board = { map, base: "drawn", failed: false, shades: new Map(), remove: () => { sizes.disconnect(); map.remove(); } };
+  sizes.observe(element);
   try {
     board.base = await addBase(board, source, options);
   } catch {
