@@ -122,105 +122,112 @@ async def _at_rate(rate: float, seconds: float, do: Callable[[int], Any]) -> Non
 async def painted(folder: Path, seconds: float, tell: Tell) -> None:
     """Press → painted, and how soon a page can be worked with."""
     async with house(folder, 200) as here:
-        console = await here.console("d-01", before=_WATCH)
-        kept = [await _signal(here, f"b-{number:04d}", f"k-{number}") for number in range(3)]
-        sent: dict[str, float] = {}
+        await painted_at(here, seconds, tell)
 
-        async def press(number: int) -> None:
-            began = time.time()
-            call = await _signal(here, f"b-{3 + number % 190:04d}", f"p-{number}")
-            sent[call] = began * 1000
-            with suppress(TimeoutError):  # a row that is not painted in time is found missing below
-                async with asyncio.timeout(5):
-                    await console.row(call).wait_for()
-            await here.desk.step(call, "accept", station="st-01")
-            await here.desk.step(call, "close", outcome="helped", evidence="on_site")
 
-        async def note(number: int) -> None:
-            await here.desk.step(kept[number % 3], "note", text="记一笔")
+async def painted_at(here: House, seconds: float, tell: Tell, pages: int = 5) -> None:
+    """The same in a house that stands."""
+    console = await here.console("d-01", before=_WATCH)
+    kept = [await _signal(here, f"b-{number:04d}", f"k-{number}") for number in range(3)]
+    sent: dict[str, float] = {}
 
-        facts_of_a_press = 4  # opened, dispatched, accepted, closed
-        notes = FACTS_PER_SECOND - PRESSES_PER_SECOND * facts_of_a_press
-        await asyncio.gather(_at_rate(PRESSES_PER_SECOND, seconds, press), _at_rate(notes, seconds, note))
-        seen: dict[str, float] = await console.page.evaluate("window.painted")
-        missing = [call for call in sent if call not in seen]
-        assert not missing, f"{len(missing)} of {len(sent)} rows were never painted"
-        took = [seen[call] - began for call, began in sent.items()]
-        tell("press to painted, 50 facts/s, p50", percentile(took, 0.5), "ms")
-        tell("press to painted, 50 facts/s, p99", percentile(took, 0.99), "ms", target=300)
-        await console.context.close()
-        ready = []
-        for _ in range(5):
-            fresh = await here.console("s-01", before=_READY)
-            await fresh.page.wait_for_function("window.interactive !== undefined")
-            ready.append(await fresh.page.evaluate("window.interactive"))
-            await fresh.context.close()
-        tell("page interactive on loopback", statistics.median(ready), "ms", target=1000)
+    async def press(number: int) -> None:
+        began = time.time()
+        call = await _signal(here, f"b-{3 + number % 190:04d}", f"p-{number}")
+        sent[call] = began * 1000
+        with suppress(TimeoutError):  # a row that is not painted in time is found missing below
+            async with asyncio.timeout(5):
+                await console.row(call).wait_for()
+        await here.desk.step(call, "accept", station="st-01")
+        await here.desk.step(call, "close", outcome="helped", evidence="on_site")
+
+    async def note(number: int) -> None:
+        await here.desk.step(kept[number % 3], "note", text="记一笔")
+
+    facts_of_a_press = 4  # opened, dispatched, accepted, closed
+    notes = FACTS_PER_SECOND - PRESSES_PER_SECOND * facts_of_a_press
+    await asyncio.gather(_at_rate(PRESSES_PER_SECOND, seconds, press), _at_rate(notes, seconds, note))
+    seen: dict[str, float] = await console.page.evaluate("window.painted")
+    missing = [call for call in sent if call not in seen]
+    assert not missing, f"{len(missing)} of {len(sent)} rows were never painted"
+    took = [seen[call] - began for call, began in sent.items()]
+    tell("press to painted, 50 facts/s, p50", percentile(took, 0.5), "ms")
+    tell("press to painted, 50 facts/s, p99", percentile(took, 0.99), "ms", target=300)
+    await console.context.close()
+    ready = []
+    for _ in range(pages):
+        fresh = await here.console("s-01", before=_READY)
+        await fresh.page.wait_for_function("window.interactive !== undefined")
+        ready.append(await fresh.page.evaluate("window.interactive"))
+        await fresh.context.close()
+    tell("page interactive on loopback", statistics.median(ready), "ms", target=1000)
 
 
 async def crowd(folder: Path, seconds: float, tell: Tell, calls: int = 1000) -> None:
     """Long tasks and memory with many open calls."""
-    dice = random.Random(7)
     async with house(folder, calls) as here:
-        numbers = itertools.count()
-        open_calls = []
-        for first in range(0, calls, 20):
-            batch = [
-                _signal(here, f"b-{number:04d}", f"c-{number}")
-                for number in range(first, min(first + 20, calls))
-            ]
-            open_calls += await asyncio.gather(*batch)
-        console = await here.console("d-01", before=_LONG)
-        await expect(console.lane("emergency").locator("h2 .number")).to_have_text(str(calls))
-        debugger = await console.context.new_cdp_session(console.page)
-        await debugger.send("Performance.enable")
-        await console.page.evaluate("window.long.length = 0")
-        stop = asyncio.Event()
+        await crowd_at(here, seconds, tell, calls)
 
-        async def fact(_: int) -> None:
-            await here.desk.step(dice.choice(open_calls), "note", text=f"记 {next(numbers)}")
 
-        async def scroll() -> None:
-            while not stop.is_set():
-                await console.page.evaluate(
-                    "(to) => document.querySelector('#calls').scrollTo(0, to)", dice.randrange(90_000)
-                )
-                await asyncio.sleep(0.2)
-
-        memory: list[tuple[float, float]] = []
-        weighed: list[tuple[float, float]] = []
-
-        async def weigh() -> None:
-            """What is alive: all that is not is collected first, at once, which no page does to itself."""
-            pause = max(1.0, seconds / 20)
-            while not stop.is_set():
-                began = await console.page.evaluate("performance.now()")
-                await debugger.send("HeapProfiler.collectGarbage")
-                weighed.append((began, await console.page.evaluate("performance.now()")))
-                metrics = (await debugger.send("Performance.getMetrics"))["metrics"]
-                used = next(one["value"] for one in metrics if one["name"] == "JSHeapUsedSize")
-                memory.append((time.monotonic(), used / 2**20))
-                await asyncio.sleep(pause)
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(scroll())
-            group.create_task(weigh())
-            await _at_rate(FACTS_PER_SECOND, seconds, fact)
-            stop.set()
-        tasks: list[tuple[float, float]] = await console.page.evaluate("window.long")
-        long = [
-            took for at, took in tasks if not any(begin <= at + took and at <= end for begin, end in weighed)
+async def crowd_at(here: House, seconds: float, tell: Tell, calls: int) -> None:
+    """The same in a house that stands, and where nothing is open."""
+    dice = random.Random(7)
+    numbers = itertools.count()
+    open_calls = []
+    for first in range(0, calls, 20):
+        batch = [
+            _signal(here, f"b-{number:04d}", f"c-{number}") for number in range(first, min(first + 20, calls))
         ]
-        tell(
-            f"longest task, {calls} open calls, 50 facts/s",
-            max(long, default=0),
-            "ms",
-            target=50,
-            note="0: none over 50 ms",
-        )
-        tell(f"tasks over 50 ms in {seconds:g} s", len(long), "")
-        times, used = zip(*memory[len(memory) // 4 :], strict=True)
-        if len(times) > 2:
-            slope = statistics.linear_regression(times, used).slope * 60
-            tell("memory of the page", used[-1], "MB")
-            tell(f"memory slope over {seconds:g} s", slope, "MB/min")
+        open_calls += await asyncio.gather(*batch)
+    console = await here.console("d-01", before=_LONG)
+    await expect(console.lane("emergency").locator("h2 .number")).to_have_text(str(calls))
+    debugger = await console.context.new_cdp_session(console.page)
+    await debugger.send("Performance.enable")
+    await console.page.evaluate("window.long.length = 0")
+    stop = asyncio.Event()
+
+    async def fact(_: int) -> None:
+        await here.desk.step(dice.choice(open_calls), "note", text=f"记 {next(numbers)}")
+
+    async def scroll() -> None:
+        while not stop.is_set():
+            await console.page.evaluate(
+                "(to) => document.querySelector('#calls').scrollTo(0, to)", dice.randrange(90_000)
+            )
+            await asyncio.sleep(0.2)
+
+    memory: list[tuple[float, float]] = []
+    weighed: list[tuple[float, float]] = []
+
+    async def weigh() -> None:
+        """What is alive: all that is not is collected first, at once, which no page does to itself."""
+        pause = max(1.0, seconds / 20)
+        while not stop.is_set():
+            began = await console.page.evaluate("performance.now()")
+            await debugger.send("HeapProfiler.collectGarbage")
+            weighed.append((began, await console.page.evaluate("performance.now()")))
+            metrics = (await debugger.send("Performance.getMetrics"))["metrics"]
+            used = next(one["value"] for one in metrics if one["name"] == "JSHeapUsedSize")
+            memory.append((time.monotonic(), used / 2**20))
+            await asyncio.sleep(pause)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(scroll())
+        group.create_task(weigh())
+        await _at_rate(FACTS_PER_SECOND, seconds, fact)
+        stop.set()
+    tasks: list[tuple[float, float]] = await console.page.evaluate("window.long")
+    long = [took for at, took in tasks if not any(begin <= at + took and at <= end for begin, end in weighed)]
+    tell(
+        f"longest task, {calls} open calls, 50 facts/s",
+        max(long, default=0),
+        "ms",
+        target=50,
+        note="0: none over 50 ms",
+    )
+    tell(f"tasks over 50 ms in {seconds:g} s", len(long), "")
+    times, used = zip(*memory[len(memory) // 4 :], strict=True)
+    if len(times) > 2:
+        slope = statistics.linear_regression(times, used).slope * 60
+        tell("memory of the page", used[-1], "MB")
+        tell(f"memory slope over {seconds:g} s", slope, "MB/min")

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
-from outside.harness import PATIENCE
+import pytest
+import pytest_asyncio
+from outside.harness import PATIENCE, Desk, Server
+from playwright.async_api import Browser
 
 from browser import measure
+from browser.screens import House
+from browser.town import usual_duty
+
+CALLS = 200
 
 
-async def test_a_press_is_painted_while_fifty_facts_a_second_come(tmp_path: Path) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def crowded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """A larger town, for both."""
+    server = Server(tmp_path_factory.mktemp("crowded"), district=measure.crowded(CALLS))
+    try:
+        server.start()
+        async with Desk(server) as desk:
+            await usual_duty(desk)
+            here = House(server, browser, desk)
+            yield here
+            await here.leave()
+    finally:
+        server.end()
+
+
+async def test_a_press_is_painted_while_fifty_facts_a_second_come(crowded: House) -> None:
     figures: dict[str, float] = {}
 
     def tell(name: str, value: float, unit: str, **_: Any) -> None:
         figures[name] = value
 
-    await measure.painted(tmp_path, 3, tell)
+    await measure.painted_at(crowded, 2, tell, pages=2)
+    await crowded.leave()
+    await crowded.tidy()
     assert 0 < figures["press to painted, 50 facts/s, p50"] < 500 * PATIENCE
     assert 0 < figures["page interactive on loopback"] < 3000 * PATIENCE
 
 
-async def test_a_crowded_page_stays_quick(tmp_path: Path) -> None:
+async def test_a_crowded_page_stays_quick(crowded: House) -> None:
     figures: dict[str, float] = {}
 
     def tell(name: str, value: float, unit: str, **_: Any) -> None:
         figures[name] = value
 
-    await measure.crowd(tmp_path, 4, tell, calls=200)
-    assert figures["longest task, 200 open calls, 50 facts/s"] < 250 * PATIENCE
+    await measure.crowd_at(crowded, 3, tell, CALLS)
+    assert figures[f"longest task, {CALLS} open calls, 50 facts/s"] < 250 * PATIENCE

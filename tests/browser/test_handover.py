@@ -50,7 +50,8 @@ async def test_a_shift_with_an_open_call_is_handed_over_and_signed_by_two(house:
     await expect(console.find("header.top")).to_be_hidden()
     await expect(console.find("article.paper .lines")).to_be_visible()
     printed = await console.page.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1, "one sheet of A4"
+    sheets = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", printed)
+    assert {(round(float(wide)), round(float(high))) for wide, high in sheets} == {(595, 842)}, "A4, upright"
     await console.page.emulate_media(media="screen")
 
     # s-01 goes as well, and nobody is there: the district is told, since the last hand-over was taken by who left.

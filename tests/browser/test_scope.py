@@ -21,15 +21,18 @@ _FETCH = """async (paths) => {
     }
     return answers;
 }"""
+#: The whole journal as it is told to them: over when nothing has come for a while.
 _STREAM = """async () => {
     const stop = new AbortController();
-    setTimeout(() => stop.abort(), 1500);
-    let told = "";
+    let told = "", quiet;
+    const wait = (ms) => { clearTimeout(quiet); quiet = setTimeout(() => stop.abort(), ms); };
+    wait(10000);
     try {
         const answer = await fetch("/api/v1/events?after=0", { signal: stop.signal });
         const reader = answer.body.getReader();
         const decoder = new TextDecoder();
         for (;;) {
+            wait(told === "" ? 1500 : 500);
             const { value, done } = await reader.read();
             if (done) break;
             told += decoder.decode(value, { stream: true });
@@ -57,7 +60,6 @@ async def test_whose_area_it_is_not_sees_nothing_of_her(house: House, who: str) 
         "/wall",
         f"/?district={DISTRICT}#/residents/r-07",
     ):
-        await screen.go("/")
         await screen.go(path)
         await expect(screen.find("main").first).to_be_visible()
         await screen.settled()
