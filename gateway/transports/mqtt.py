@@ -264,6 +264,7 @@ class _Connection:
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, asyncio.Future[bool]] = {}
         self._broken: asyncio.Future[None] = self._loop.create_future()
+        client._disconnected.add_done_callback(lambda end: end.cancelled() or end.exception())  # noqa: SLF001 - it is known
         self._paho.manual_ack_set(True)
         # aiomqtt would put a task, a queue and a Topic object around every message.
         self._paho.on_message = self._on_message
@@ -432,8 +433,7 @@ class _Connection:
 
     async def ended(self, turn: Callable[[], None]) -> None:
         """Wait for the end of the connection: aiomqtt says so to whoever waits for its (here always empty) messages."""
-        messages = aiter(self._client.messages)
-        waiting = asyncio.ensure_future(anext(messages))
+        waiting = asyncio.ensure_future(anext(aiter(self._client.messages)))
         try:
             while not waiting.done() and not self._broken.done():
                 turn()
