@@ -130,6 +130,9 @@ def _resident(chance: random.Random, resident: str, estate: Estate) -> Row:
         married = any(one["relation"] == "spouse" for one in contacts)
         contacts.append(_contact(chance, name, woman=woman, married=married))
     row["contacts"] = contacts
+    door = random.Random(f"{resident}'s door")  # of its own, so that a town of a seed keeps its people
+    if door.random() < 0.4:
+        row["door_code"] = f"{door.randrange(10_000):04}#"
     return row
 
 

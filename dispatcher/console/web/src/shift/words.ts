@@ -98,7 +98,7 @@ const enHandover: typeof zhHandover = {
   took: "Taken over from {who}",
   waits: "Waiting to be taken over",
   waitsFor: "{who} handed over at {t}; nobody has taken over yet",
-  someoneElse: "Let the next shift sign: “Change of person” in the menu with their PIN, or log in and open this page.",
+  someoneElse: "Let the next shift sign: 'Change of person' in the menu with their PIN, or log in and open this page.",
   soundOff: "The sound is off here: a call would not be heard. Check the volume and the browser's permission and press again; if it cannot be helped, take over all the same, and the record says so.",
   look: "See what is handed over",
   lateTitle: "Not taken over within 15 minutes",
