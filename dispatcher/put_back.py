@@ -8,6 +8,7 @@ Nothing of this is written down: the deadlines stay where they are in the rows, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -29,6 +30,9 @@ class PutBack:
         self._ahead_us: int | None = None
         #: Of each call and kind: the moment that is too far ahead, and by when, by `time`, it has been waited for.
         self._far: dict[str, dict[str, tuple[int, float]]] = {}
+        self._next = (
+            math.inf
+        )  #: nothing of it has been waited for before that, so that a turn need not look through it
 
     def due(self, now_us: int) -> Mapping[str, frozenset[str]]:
         """The calls with deadlines that have been waited for long enough, and which those are."""
@@ -38,19 +42,22 @@ class PutBack:
             self._look(now_us, time)
             self._ahead_us = ahead_us
         self._ahead_us = max(self._ahead_us, ahead_us)
-        return self._waited_for(time) if self._far else {}
+        return self._waited_for(time) if time >= self._next else {}
 
     def _look(self, now_us: int, time: float) -> None:
         for call in self._ledger.open.values():
             for kind, wait_us in far_off(call, now_us).items():
                 known = self._far.setdefault(call.id, {})
                 if known.get(kind, (0, 0.0))[0] != call.deadlines[kind]:
-                    known[kind] = call.deadlines[kind], time + wait_us / 1e6
+                    until = time + wait_us / 1e6
+                    known[kind] = call.deadlines[kind], until
+                    self._next = min(self._next, until)
         if self._far:
             log.warning("clock_put_back", calls=len(self._far))
 
     def _waited_for(self, time: float) -> Mapping[str, frozenset[str]]:
         found: dict[str, frozenset[str]] = {}
+        self._next = math.inf
         for call_id, known in list(self._far.items()):
             call = self._ledger.open.get(call_id)
             moments = call.deadlines if call is not None else {}
@@ -59,6 +66,7 @@ class PutBack:
                 del self._far[call_id]
                 continue
             self._far[call_id] = still
+            self._next = min(self._next, *(until for _, until in still.values()))
             if kinds := frozenset(kind for kind, (_, until) in still.items() if until <= time):
                 found[call_id] = kinds
         return found

@@ -16,7 +16,6 @@ from dispatcher.core.call import Call
 from dispatcher.desk_rows import CALL_COLUMNS, row_of
 
 KEYS = ("emergency", "service", "family")
-_FAR_US = 30 * 86_400_000_000
 
 
 def templates(database: Path) -> list[Call]:
@@ -48,7 +47,11 @@ def multiply(database: Path, residents: Sequence[tuple[str, str, str]], dues_us:
             device=device,
             source=source,
             sources=(source,),
-            deadlines={"step": due_us, "close_within": due_us + _FAR_US},
+            # No farther than its policy goes, or the clock would seem to have been put back.
+            deadlines={
+                "step": due_us,
+                "close_within": call.opened_us + round(call.policy.close_within * 1e6),
+            },
         )
         row = row_of(copy)
         rows.append(tuple(row[name] for name in CALL_COLUMNS))

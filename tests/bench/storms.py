@@ -96,7 +96,7 @@ async def cold_calls(bench: Bench, scale: Scale) -> None:
     server, database = await _templates(bench, "cold_calls")
     words = f"{scale.calls} open calls"
     try:
-        due_us = round((time.time() + 86_000) * 1e6)
+        due_us = round((time.time() + 80_000) * 1e6)  # within the 86,000 s of the step
         multiply(database, _owners(bench.document), [due_us + n for n in range(scale.calls)])
         took = server.start(within=180)
         bench.figure(f"cold start, {words} with deadlines", took, "s", target=5)

@@ -82,6 +82,24 @@ def test_many_small_corrections_are_noticed_and_a_start_with_a_wrong_clock_too()
     assert late, "put back by half a second each second"
 
 
+def test_they_are_looked_through_only_when_one_has_been_waited_for(monkeypatch):
+    """There can be a hundred thousand, and a turn for every press."""
+    _, now, back = watch(call())
+    back.due(T)
+    now[0] = 1.0
+    back.due(T - 3600 * S)
+    looked, look = [], back._waited_for
+    monkeypatch.setattr(back, "_waited_for", lambda time: looked.append(time) or look(time))
+    for second in range(2, 61):
+        now[0] = float(second)
+        assert not back.due(T + (second - 3600) * S)
+    assert not looked
+    now[0] = 61.0
+    assert back.due(T - 3539 * S)
+    assert back.due(T - 3539 * S), "until somebody decides it"
+    assert looked == [61.0, 61.0]
+
+
 def test_a_closed_call_is_forgotten():
     ledger, now, back = watch(call())
     back.due(T)
