@@ -1,7 +1,7 @@
 """The clock is stepped under open calls, by libfaketime: nothing closes by it, nothing is doubled, presses are taken.
 
 What a step does to deadlines is written in docs/operations.md: they go by the wall clock. Put forward, what is due by it
-comes at once, each once; put back again, what was due stays due.
+comes at once, each once; put back right behind a press, its steps come in their length all the same.
 
 The zone of the district is another matter: it says when a station is open, and no deadline goes by it. So the night on which
 summer time ends is lived through, in a process that itself believes to be elsewhere (TZ), and then the zone is changed.
@@ -33,7 +33,7 @@ STEPS = (HOUR, 0, -HOUR, DAY, -DAY, 0) if HARD else (HOUR, 0, -DAY)
 
 
 async def _shows(desk: Desk, offset: float) -> None:
-    """Wait until the process has seen its new clock: what was opened right before would wait for the old one."""
+    """Wait until the process has seen its new clock."""
 
     async def seen() -> bool:
         date = (await desk.ask("GET", "//healthz")).headers["date"]
@@ -153,9 +153,17 @@ async def test_the_clock_is_put_forward_and_back_while_calls_are_open(tmp_path: 
                 assert times <= most, f"step {step} of {call} was taken {times} times"
             # Put forward and left there, every step is due: each is taken.
             assert escalated[calls[0], 1] == 1 <= escalated[calls[0], 2]
+            show(HOUR)
+            await _shows(desk, HOUR)
+            button = await Button.on(trial.server, devices[len(calls)])
+            await button.say(within=20)
+            show(0)
+            await button.close()
+            call = await _call_of(desk, devices[len(calls)])
+            await stream.fact("call.escalated", call, within=15, where=_last)
             straddling = 0
             while not straddling:  # a slow machine may have stood still just then
-                assert len(devices) > len(calls) + 6, "no call was open when summer time ended"
+                assert len(devices) > len(calls) + 7, "no call was open when summer time ended"
                 some, devices = devices[-6:], devices[:-6]
                 show(SUMMER_ENDS - 2.5 - time.time())
                 await _shows(desk, SUMMER_ENDS - 2.5 - time.time())
