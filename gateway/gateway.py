@@ -80,6 +80,9 @@ class LineState:
     open: bool
     problem: str
     times: int = 0  #: it was opened, where that is counted: a broker's restart is over before anybody looks
+    refused: int = (
+        0  #: so many messages by it were told `busy` and not taken: who spoke in vain was not silent
+    )
 
 
 class Gateway:
@@ -137,11 +140,26 @@ class Gateway:
             self._mqtt, "times", 0
         )  # a way may keep no count: a wire in memory is never restarted
         states = [
-            LineState(opened.name, line.family, line.transport, connected, problem, times)
+            LineState(
+                opened.name,
+                line.family,
+                line.transport,
+                connected,
+                problem,
+                times,
+                self._intake.refused[opened.name],
+            )
             for opened, line in self._mqtt_lines
         ]
         states += [
-            LineState(port.name, line.family, line.transport, port.open, port.problem)
+            LineState(
+                port.name,
+                line.family,
+                line.transport,
+                port.open,
+                port.problem,
+                refused=self._intake.refused[port.name],
+            )
             for port, line in self._serial
         ]
         return tuple(states)

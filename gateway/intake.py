@@ -20,7 +20,7 @@ unacknowledged messages would keep the next press from us.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -103,6 +103,9 @@ class Intake:
         self._receipts: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.beat = self._loop.time()
+        self.refused: Counter[str] = (
+            Counter()
+        )  #: by line: told `busy` and not taken, since it was too much or not storable
         #: Called with every line and signal heard: the downlink learns from it which line reaches a device.
         self.on_heard: Callable[[OpenLine, Signal], None] | None = None
 
@@ -179,6 +182,7 @@ class Intake:
             return False
         metrics.frames(line.name, "heard").inc()
         metrics.shed(line.name).inc()
+        self.refused[line.name] += 1
         if ack is not None:
             ack()
         self._answer(line, heard, (Outcome(Result.BUSY, from_us(self._clock.now_us())),))
@@ -240,6 +244,7 @@ class Intake:
                 self._pause(True)
         elif len(self._others) >= self._room(waiting.arrivals):
             metrics.shed(waiting.line.name).inc()
+            self.refused[waiting.line.name] += 1
             self._busy(waiting)
             return
         else:
@@ -416,6 +421,7 @@ class Intake:
                     waiting.told_busy = True
                     self._say_busy(waiting)
             else:
+                self.refused[waiting.line.name] += 1
                 self._busy(waiting)
         self._held.extend(still_held)
         self._again_at = self._loop.time() + self._again_seconds

@@ -30,7 +30,9 @@ class Watch:
         """Listen by the lines of this gateway from now on."""
 
         def lines() -> Iterator[LineUp]:
-            return (LineUp(line.name, line.family, line.open, line.times) for line in gateway.lines)
+            return (
+                LineUp(line.name, line.family, line.open, line.times, line.refused) for line in gateway.lines
+            )
 
         self.supervision.lines = lines
 

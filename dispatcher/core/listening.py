@@ -1,4 +1,4 @@
-"""How long we have listened: a clock for each line that stands still while it is closed.
+"""How long we have listened: a clock for each line that stands still while it is closed, or while what comes is refused.
 
 A device is silent for as long as its line was open and nothing came. Pure: the time comes in as an argument.
 """
@@ -14,12 +14,16 @@ AGAIN_SECONDS = 600.0
 
 
 class LineUp(NamedTuple):
-    """A line as the gateway has it: `open` while frames can come by it; `times` it was opened, where that is counted."""
+    """A line as the gateway has it: `open` while frames can come by it; `times` it was opened, where that is counted.
+
+    `refused`: messages that were told `busy` and not taken, in a flood or while nothing can be stored.
+    """
 
     name: str
     family: str
     open: bool
     times: int = 0
+    refused: int = 0
 
 
 class Listening:
@@ -29,7 +33,7 @@ class Listening:
     is forgiven because of it must not be forgiven for ever.
     """
 
-    __slots__ = ("again", "family", "open", "since", "times", "total", "was_open")
+    __slots__ = ("again", "family", "open", "refused", "since", "times", "total", "was_open")
 
     def __init__(self, family: str, since: float, *, is_open: bool) -> None:
         self.family = family
@@ -38,6 +42,7 @@ class Listening:
         self.total = 0.0
         self.again = -math.inf
         self.times = 0
+        self.refused = 0
         self.was_open = is_open
 
     def look(self, now: float, line: LineUp) -> None:
@@ -47,6 +52,11 @@ class Listening:
             self.again = now
         self.was_open = self.was_open or line.open
         self.times = line.times
+
+    def hears(self, line: LineUp) -> bool:
+        """Whether all that was said by it since the last look was heard: else whoever seems silent may have spoken."""
+        before, self.refused = self.refused, line.refused
+        return self.open and line.open and before == line.refused
 
 
 class Ears:
@@ -67,10 +77,10 @@ class Ears:
             known = self._lines.get(line.name)
             if known is None:
                 known = self._lines[line.name] = Listening(line.family, now, is_open=line.open)
-                known.times = line.times
+                known.times, known.refused = line.times, line.refused
                 continue
             known.look(now, line)
-            if known.open and line.open:
+            if known.hears(line):
                 known.total += passed
             elif known.open != line.open:
                 known.open, known.since = line.open, now

@@ -86,6 +86,7 @@ async def test_heartbeats_are_shed_and_presses_never(inbox: FakeInbox) -> None:
         ear.press(f"h{number}", "heartbeat")
     assert receipts(ear) == [(f"h{number}", "busy", None) for number in range(10, 15)]
     assert ear.acked == [f"h{number}" for number in range(10, 15)]
+    assert intake.refused == {ear.line.name: 5}
     for number in range(25):
         ear.press(f"p{number}")
     assert ear.paused == [True]

@@ -305,6 +305,22 @@ async def test_while_our_own_line_is_down_nobody_is_silent(town):
 
 
 @quiet(district=watched(20))
+async def test_while_a_flood_of_heartbeats_is_refused_nobody_is_silent(town):
+    devices = [f"b-{n:02}" for n in range(20)] + ["btn-01"]
+    town.lines = [LineUp("mqtt", "native", True)]
+    await town.advance(seconds=6)
+    await beat(town, *devices, line="mqtt")
+    for refused in range(1, 121):  # ten minutes of it, where three heartbeats and a tenth are 198 s
+        town.lines = [LineUp("mqtt", "native", True, refused=refused)]
+        await town.advance(seconds=5)
+    town.expect_silence()
+    await town.advance(seconds=100)
+    await beat(town, *devices[1:], line="mqtt")
+    await town.advance(seconds=110)
+    town.expect_fault("b-00", "offline", "st-01")
+
+
+@quiet(district=watched(20))
 async def test_after_a_power_cut_of_our_own_everybody_has_time_to_come_back(town):
     devices = [f"b-{n:02}" for n in range(20)] + ["btn-01"]
     await beat(town, *devices)

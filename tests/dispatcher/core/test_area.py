@@ -167,6 +167,14 @@ def test_it_is_well_when_it_has_lasted_and_for_longer_where_it_came_and_went():
     assert not Calm(again=True).lasts(0, well=True)
 
 
+def test_whoever_may_have_spoken_in_vain_has_not_been_silent():
+    ears = Ears(0, 10)
+    for now, refused in ((0, 3), (5, 3), (10, 900), (15, 901), (20, 901)):
+        ears.listen(now, [LineUp("mqtt", "native", True, 1, refused)])
+    assert ears.of("mqtt", "native").total == 10
+    assert ears.of("", "native").total == 10
+
+
 def test_a_line_that_was_away_between_two_looks_has_come_back_and_is_forgiven_once_in_ten_minutes():
     ears = Ears(0, 10)
     ears.listen(0, [LineUp("mqtt", "native", False, 0)])
