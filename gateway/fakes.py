@@ -82,9 +82,12 @@ class FakeInbox:
             await asyncio.sleep(self.desk_seconds)
         return self._calls.get(stored_id)
 
-    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> None:  # noqa: ARG002
+    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> bool:  # noqa: ARG002
         """A fault to show."""
+        if self.busy:
+            return False
         self.faults.append(Fault(family, device, error))
+        return True
 
     async def wait_for(self, count: int, within_seconds: float = 10.0) -> None:
         """Until so many different signals are stored (state does not count)."""

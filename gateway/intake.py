@@ -92,7 +92,8 @@ class Intake:
         self._others: deque[_Waiting] = deque()
         self._held: deque[_Waiting] = deque()
         self._committing: list[_Waiting] = []
-        self._replayed: deque[tuple[str, Replayed, datetime]] = deque(maxlen=1000)
+        self._replayed: deque[tuple[OpenLine, Replayed, datetime]] = deque(maxlen=1000)
+        self._replayed_at = 0.0
         self._again_at = 0.0
         self._again_seconds = self._limits.again_seconds_min
         self._wake = asyncio.Event()
@@ -157,8 +158,7 @@ class Intake:
             else:
                 metrics.frames(line.name, "replayed").inc()
                 log.warning("replayed message", line=line.name, device=piece.device, reason=piece.error)
-                self._replayed.append((line.family, piece, received_at))
-                self._send(line, piece.answers)
+                self._replayed.append((line, piece, received_at))
                 self._wake.set()
         if not pending:
             if ack is not None:
@@ -275,10 +275,13 @@ class Intake:
                 while True:
                     self.beat = self._loop.time()
                     self._committing = self._gather()
-                    if self._committing or self._replayed:
+                    replays = bool(self._replayed) and self._loop.time() >= self._replayed_at
+                    if replays:
+                        await self._show_replayed()
+                    if self._committing:
                         await self._commit(self._committing, group)
                         self._committing = []
-                    else:
+                    elif not replays:  # something may have come meanwhile
                         await self._idle()
         finally:
             # We stop. Frames stay unacknowledged and come again; who waits by HTTP is told to.
@@ -325,12 +328,17 @@ class Intake:
         metrics.WAITING.set(len(self._urgent) + len(self._others))
         return batch
 
-    async def _commit(self, batch: list[_Waiting], group: asyncio.TaskGroup) -> None:
+    async def _show_replayed(self) -> None:
+        """Write down the faults, and only then clear what the broker has kept: cleared first it would be shown never."""
         while self._replayed:
-            family, piece, received_at = self._replayed.popleft()
-            await self._inbox.replayed(family, piece.device, piece.error, received_at)
-        if not batch:
-            return
+            line, piece, received_at = self._replayed.popleft()
+            if not await self._inbox.replayed(line.family, piece.device, piece.error, received_at):
+                self._replayed.appendleft((line, piece, received_at))
+                self._replayed_at = self._loop.time() + 1.0
+                return
+            self._send(line, piece.answers)
+
+    async def _commit(self, batch: list[_Waiting], group: asyncio.TaskGroup) -> None:
         arrivals = [arrival for waiting in batch for arrival in waiting.arrivals]
         try:
             stored = await self._put(arrivals)

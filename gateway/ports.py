@@ -46,8 +46,8 @@ class Inbox(Protocol):
         """The call the signal is in, waiting that long for the desk to have decided; None: not known by then, or no call."""
         ...
 
-    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> None:
-        """A retained or re-published message: a fault to show, never a press. Never raises."""
+    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> bool:
+        """A retained or re-published message: a fault to show, never a press. Whether it is on disk; never raises."""
         ...
 
 

@@ -43,12 +43,14 @@ class InboxPort:
         except StoreUnavailable:
             return None
 
-    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> None:  # noqa: ARG002
+    async def replayed(self, family: str, device: str, error: str, received_at: datetime) -> bool:  # noqa: ARG002
         """A fault to show, once an hour for a device however often it is replayed."""
         try:
             await self._supervision.replayed(f"{family}/{device}", error)
         except StoreUnavailable as unavailable:
             log.warning("fault not written down", error=str(unavailable))
+            return False
+        return True
 
 
 class DownlinkPort:

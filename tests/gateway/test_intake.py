@@ -192,6 +192,19 @@ async def test_a_replay_is_a_fault_and_is_cleared(intake: Intake, inbox: FakeInb
         assert not inbox.arrivals
 
 
+async def test_a_replay_is_cleared_only_once_its_fault_is_on_disk(intake: Intake, inbox: FakeInbox) -> None:
+    ear = Ear(intake)
+    inbox.busy = True
+    async with running(intake.run()):
+        intake.take(ear.line, Frame(b'{"id":"1","type":"press"}', "yijian/v1/b/up", retain=True))
+        await asyncio.sleep(0.05)
+        assert not ear.said, "cleared, and never shown"
+        inbox.busy = False
+        await until(lambda: inbox.faults)
+        await until(lambda: ear.said)
+        assert (ear.said[0].data, ear.said[0].retain) == (b"", True)
+
+
 async def test_busy_is_told_once_and_the_press_is_kept_unacknowledged(
     intake: Intake, inbox: FakeInbox
 ) -> None:
