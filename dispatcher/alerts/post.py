@@ -158,18 +158,18 @@ class Post:
         """Whatever a dead process had in hand is free again; what waits stands in the table. Raises StoreUnavailable."""
         now_us = self._clock.now_us()
         until_us = now_us + LEASE_SECONDS * 1_000_000
-        await self._store.write([Do(rows.FREE, [{"b_now_us": now_us, "b_until_us": until_us}])])
+        now = {"b_now_us": now_us, "b_until_us": until_us}
+        await self._store.write([Do(rows.FREE, [now]), Do(rows.PUT_BACK, [now])])
         for (name,) in await self._store.read(rows.WAITING_ENDPOINTS):
             self._endpoint(str(name)).tabled = True
         await self._throttle.open(self._store, now_us)
 
     def handed(self, written: Sequence[Mapping[str, Any]], events: Sequence[FeedEvent]) -> None:
         """These rows were committed just now: they go out at once, without being read again."""
-        later_us = self._clock.now_us() + LEASE_SECONDS * 1_000_000
         by_seq = {(event.entry.district, event.entry.seq): event for event in events}
         for row in written:
             endpoint, lane = self._endpoint(row["endpoint"]), row["lane"]
-            if row["due_us"] > later_us:
+            if row["due_us"] - row["at_us"] > LEASE_SECONDS * 1_000_000:
                 continue  # not before the morning: the table has it until then
             if self._group is None or endpoint.ill or endpoint.waits(lane) or endpoint.in_hand >= HAND_MAX:
                 self.left([row])
@@ -209,6 +209,9 @@ class Post:
             now_us = self._clock.now_us()
             if 0 < self._look_us - now_us <= self._poll_seconds * 1e6:
                 return
+            if self._look_us - now_us > self._poll_seconds * 1e6:
+                until_us = now_us + LEASE_SECONDS * 1_000_000
+                await self._store.write([Do(rows.PUT_BACK, [{"b_now_us": now_us, "b_until_us": until_us}])])
             self._look_us = now_us + round(self._poll_seconds * 1e6)
             for (name,) in await self._store.read(rows.DUE_ENDPOINTS, {"b_now_us": now_us}):
                 await self._look(self._endpoint(str(name)))

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import bindparam, exists, null, select, update
+from sqlalchemy import bindparam, exists, null, or_, select, update
 
+from dispatcher.alert_rows import LEASE_SECONDS
 from dispatcher.alerts.outcome import Outcome
 from dispatcher.core.alert import Fate, Kind
 from dispatcher.store import Prepared, Row
@@ -88,12 +89,33 @@ HEADS = (
     .order_by(alerts.c.due_us)
     .limit(BATCH)
 )
-#: The first of a lane. What is put off until the morning is due later than any lease.
+#: The first of a lane. Only a summons is put off until the morning, and is then due later than any lease. News due so late
+#: was written before the clock was put back: it keeps its place.
 LANE = (
     select(*_COLUMNS)
-    .where(_queued, alerts.c.lane == bindparam("b_lane"), alerts.c.due_us <= bindparam("b_until_us"))
+    .where(
+        _queued,
+        alerts.c.lane == bindparam("b_lane"),
+        or_(alerts.c.due_us <= bindparam("b_until_us"), alerts.c.kind == Kind.NEWS.value),
+    )
     .order_by(alerts.c.seq)
     .limit(BATCH)
+)
+#: What was written or tried in the future, as the clock goes now: nobody knows how long ago that was, so it is due.
+#: What waits for the morning waits for the clock on the wall.
+PUT_BACK = Prepared(
+    update(alerts)
+    .where(
+        _queued,
+        alerts.c.due_us > bindparam("b_until_us"),
+        or_(alerts.c.at_us > bindparam("b_now_us"), alerts.c.last_us > bindparam("b_now_us")),
+        or_(
+            alerts.c.kind == Kind.NEWS.value,
+            alerts.c.last_us.is_not(None),
+            alerts.c.due_us - alerts.c.at_us <= LEASE_SECONDS * 1_000_000,
+        ),
+    )
+    .values(due_us=bindparam("b_now_us"))
 )
 CLAIM = Prepared(
     update(alerts).where(alerts.c.id == bindparam("b_id"), _queued).values(due_us=bindparam("b_until_us"))
