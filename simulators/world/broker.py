@@ -1,9 +1,10 @@
-"""A broker in memory, and the two who speak through it: the gateway's way to it, and the buttons' client.
+"""A broker in memory, and the gateway's way to it. Devices speak to it through `client.py`.
 
-It keeps what QoS 1 promises, and loses what Mosquitto loses (measured): restarted, what it acknowledged in the last half
+It keeps what QoS 1 promises, and loses what Mosquitto loses (measured): killed, what it acknowledged in the last half
 second is gone. Between it and everybody else messages are lost with their connection, come late or come twice.
 
     WireClient.publish ──> Broker ══session of the gateway══> WireWay ──> intake.take(line, frame, ack) ── PUBACK ──> gone
+    retained ──kept──> delivered as such to whoever subscribes          a connection lost ──> its last will, now or later
 """
 
 from __future__ import annotations
@@ -12,14 +13,11 @@ import asyncio
 import itertools
 import random
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
-
-import aiomqtt
+from typing import Any
 
 from devices.family import Answer, Frame
 from simulators.world.loop import Process, WorldLoop, context_of
@@ -27,6 +25,8 @@ from simulators.world.weather import Weather
 
 #: Killed or restarted, the broker has lost what it took so shortly before (docs: design of the gateway, measured).
 FORGETS_SECONDS = 0.5
+#: A connection that is simply gone is missed after this at most: one and a half keepalives.
+MISSED_SECONDS = 45.0
 _CARRY_WITHIN_SECONDS = 10.0
 
 
@@ -59,6 +59,7 @@ class Link:
     receive: Callable[[Link, int, Message], None]
     lost: asyncio.Future[None]
     owner: Process | None = None
+    wills: Sequence[tuple[str, bytes]] = ()
     paused: bool = False
     free: list[float] = field(default_factory=lambda: [0.0, 0.0])  #: until when each direction is busy
 
@@ -80,6 +81,9 @@ class Broker:
         self._numbers = itertools.count(1)
         self._down_until = 0.0
         self._parted: dict[str, float] = {}
+        self.kept: dict[str, Message] = {}  #: what is retained
+        self._kept_lately: deque[tuple[float, str, Message | None]] = deque(maxlen=1000)
+        self._unmissed: dict[str, Link] = {}  #: connections that are gone, and their wills not out yet
         #: Called with the topic and payload of whatever the gateway sends down, as it leaves.
         self.on_down: Callable[[str, bytes], None] = lambda _topic, _payload: None
         #: Called with the message that the gateway acknowledges, as it does.
@@ -88,9 +92,15 @@ class Broker:
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────
 
     async def connect(
-        self, client: str, receive: Callable[[Link, int, Message], None], *, keep: bool, owner: Process | None
+        self,
+        client: str,
+        receive: Callable[[Link, int, Message], None],
+        *,
+        keep: bool,
+        owner: Process | None,
+        wills: Sequence[tuple[str, bytes]] = (),
     ) -> Link:
-        """A connection. `keep`: the session outlives it. Raises OSError."""
+        """A connection. `keep`: the session outlives it; `wills`: said when it is lost. Raises OSError."""
         await asyncio.sleep(self._chance.uniform(0.002, 0.05))
         now = self._loop.time()
         if now < self._down_until or now < self._parted.get(client, 0.0):
@@ -100,7 +110,9 @@ class Broker:
             session = self._sessions[client] = Session()
         if session.link is not None:
             self._lose(session.link)
-        link = Link(client, context_of(owner), receive, self._loop.create_future(), owner)
+        if (before := self._unmissed.pop(client, None)) is not None:
+            self._mourn(before)  # by its return at the latest
+        link = Link(client, context_of(owner), receive, self._loop.create_future(), owner, wills)
         session.link = link
         self._links = [one for one in self._links if one.open]
         self._links.append(link)
@@ -112,6 +124,9 @@ class Broker:
         session.topics = [topic.split("/") for topic in topics]
         for number, message in list(session.waiting.items()):
             self._send(session, number, message)
+        for message in list(self.kept.values()):
+            if any(_matches(wanted, message.topic.split("/")) for wanted in session.topics):
+                self._queue(session, replace(message, at=self._loop.time()))
 
     def add(self, link: Link, topics: Sequence[str]) -> None:
         """Some more."""
@@ -131,6 +146,20 @@ class Broker:
         session = self._sessions.get(link.client)
         if session is not None and session.link is link:
             session.link = None
+        if link.wills:
+            # Most are missed at once; one whose end nobody sent is missed when its keepalive has passed.
+            after = 0.0 if self._chance.random() < 0.7 else self._chance.uniform(1, MISSED_SECONDS)
+            self._unmissed[link.client] = link
+            self._loop.call_later(after, self._mourn, link, context=context_of(None))
+
+    def _mourn(self, link: Link) -> None:
+        """Its last will is said, once."""
+        wills, link.wills = link.wills, ()
+        if self._unmissed.get(link.client) is link:
+            del self._unmissed[link.client]
+        for topic, payload in wills:
+            self._tell("will", topic.split("/")[2])
+            self._spread(Message(topic, payload, 1, self._loop.time(), retain=True))
 
     # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -148,11 +177,24 @@ class Broker:
         if not link.open or self._loop.time() < self._down_until:
             return
         message.at = self._loop.time()
+        self._spread(message)
+        self._travel(link, 1, _done, acknowledged)
+
+    def keep(self, message: Message) -> None:
+        """Retain it; an empty one ends what was retained."""
+        before = self.kept.pop(message.topic, None)
+        self._kept_lately.append((self._loop.time(), message.topic, before))
+        if message.payload:
+            self.kept[message.topic] = message
+
+    def _spread(self, message: Message) -> None:
+        """To everybody who listens now. To them it is no replay, retained or not (MQTT 3.1.1, 3.3.1.3)."""
+        if message.retain:
+            self.keep(message)
         levels = message.topic.split("/")
         for session in self._sessions.values():
             if any(_matches(wanted, levels) for wanted in session.topics):
-                self._queue(session, message)
-        self._travel(link, 1, _done, acknowledged)
+                self._queue(session, replace(message, retain=False))
 
     def _queue(self, session: Session, message: Message) -> None:
         number = next(self._numbers)
@@ -197,18 +239,36 @@ class Broker:
     # ── what goes wrong ──────────────────────────────────────────────────────────────────────────────────────────
 
     def restart(self) -> None:
-        """It is killed and started again, and has lost what it took last."""
+        """It is killed and started again, and has lost what it took last; or stopped, and says every last will at once."""
         now = self._loop.time()
         forgotten = 0
+        if self._chance.random() < self._weather.orderly_restarts:
+            self._down_until = now + self._chance.uniform(0.1, 3.0)
+            for link in list(self._links):
+                self._lose(link)
+            self._tell("fault", f"broker restarts in good order, {len(self._unmissed)} last wills at once")
+            for link in list(self._unmissed.values()):
+                self._mourn(link)
+            return
+        while self._kept_lately:
+            at, topic, before = self._kept_lately.pop()
+            if at <= now - FORGETS_SECONDS:
+                break
+            self.kept.pop(topic, None)
+            if before is not None:
+                self.kept[topic] = before
+        self._kept_lately.clear()
         for session in self._sessions.values():
             for number, message in list(session.waiting.items()):
                 if message.at > now - FORGETS_SECONDS:
                     del session.waiting[number]
                     forgotten += 1
         self._down_until = now + self._chance.uniform(0.1, 3.0)
-        for link in list(self._links):
+        for link in (*self._links, *self._unmissed.values()):
+            link.wills = ()  # it has died before it could say them
             self._lose(link)
-        self._tell("fault", f"broker restarts, {forgotten} acknowledged messages lost")
+        self._unmissed.clear()
+        self._tell("fault", f"broker is killed, {forgotten} acknowledged messages lost")
 
     def cut(self) -> None:
         """One of the connections ends."""
@@ -228,8 +288,20 @@ class Broker:
             self._lose(session.link)
         self._tell("fault", f"{client} cut off for {seconds:.0f} s")
 
-    def mend(self) -> None:
-        """Everybody reaches everybody again."""
+    def dark(self, clients: Sequence[str], seconds: float) -> None:
+        """The power of these is gone."""
+        for client in clients:
+            self._parted[client] = self._loop.time() + seconds
+            session = self._sessions.get(client)
+            if session is not None and session.link is not None:
+                self._lose(session.link)
+        self._tell("fault", f"power cut for {seconds:.0f} s: {', '.join(clients)}")
+
+    def mend(self, client: str) -> None:
+        """Everybody reaches everybody again; that client once more anew, since what it said may have been swallowed."""
+        session = self._sessions.get(client)
+        if session is not None and session.link is not None:
+            self._lose(session.link)
         self._down_until = 0.0
         self._parted.clear()
 
@@ -332,76 +404,3 @@ class WireWay:
                 return
         if ack is not None:
             ack()
-
-
-@dataclass(slots=True)
-class _Topic:
-    value: str
-
-
-@dataclass(slots=True)
-class _Heard:
-    topic: _Topic
-    payload: bytes
-
-
-class WireClient:
-    """The buttons' side: as much of `aiomqtt.Client` as `simulators.buttons` uses."""
-
-    def __init__(self, broker: Broker, name: str) -> None:
-        self._broker, self._name = broker, name
-        self._link: Link | None = None
-        self._came: deque[Message] = deque()
-        self._more = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        self._link = await self._broker.connect(self._name, self._received, keep=False, owner=None)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._link is not None and not self._link.lost.done():
-            self._link.lost.set_result(None)
-
-    def _received(self, link: Link, number: int, message: Message) -> None:
-        self._came.append(message)
-        self._more.set()
-        if message.qos:
-            self._broker.acknowledge(link, number)
-
-    async def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
-        """Listen to these too."""
-        if self._link is None or not self._link.open:
-            raise aiomqtt.MqttError("lost")
-        self._broker.add(self._link, [topic for topic, _ in topics])
-        await asyncio.sleep(0.001)
-
-    async def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> None:
-        """Send, and wait for the acknowledgement. One that was swallowed is as good as sent: who needs more repeats."""
-        link = self._link
-        if link is None or not link.open:
-            raise aiomqtt.MqttError("lost")
-        acknowledged = self._broker.publish(link, topic, payload, qos, retain=retain)
-        if qos:
-            await asyncio.wait((acknowledged, link.lost), timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
-            if link.lost.done() and not acknowledged.done():
-                raise aiomqtt.MqttError("lost")
-
-    @property
-    def messages(self) -> AsyncIterator[_Heard]:
-        """What comes, until the connection ends."""
-        return self._messages()
-
-    async def _messages(self) -> AsyncIterator[_Heard]:
-        assert self._link is not None
-        lost = self._link.lost
-        lost.add_done_callback(lambda _: self._more.set())
-        while not lost.done():
-            while self._came:
-                message = self._came.popleft()
-                yield _Heard(_Topic(message.topic), message.payload)
-            self._more.clear()
-            if not lost.done():
-                await self._more.wait()
-        raise aiomqtt.MqttError("lost")

@@ -1,29 +1,43 @@
-"""The checkers, second half: what goes over the wires is held against the disk; and how all of it must stand in the end."""
+"""The checkers, second half: what goes over the wires is held against the disk and the ledger."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 from dispatcher.alerts.outcome import Outcome
-from dispatcher.board import call_of
-from dispatcher.core.call import Call, Due, OfferState, State
-from dispatcher.verify import verify
+from dispatcher.core.call import Call, Due, OfferState
 from simulators.api import Event
 from simulators.world.broker import Message
 from simulators.world.loop import context_of
 from simulators.world.machine import Machine
-from simulators.world.place import CODE, HUB
+from simulators.world.place import CODE, HUB, NUMBERS
 from simulators.world.watching import NAMES, Facts, Wrong, asks
 
 #: What is due this long ago, and the machine is well, does not happen any more.
 LATE_SECONDS = 6.0
+#: Presses that a broker has kept since long ago have ids that begin so.
+OLD = "old"
 #: So long after the last trouble the machine counts as well.
 WELL_SECONDS = 12.0
-_ALERT = "SELECT kind, channel, target, call, asked, fact_seq, endpoint, lane, seq FROM alerts WHERE id = ?"
+_ALERT = "SELECT kind, channel, target, call, asked, fact_seq, endpoint, lane, seq, wording FROM alerts WHERE id = ?"
+#: Of which facts a text may tell, by the name of its wording.
+_TELLS = {
+    "opened": "call.opened",
+    "unanswered": "call.escalated",
+    "accepted": "call.accepted",
+    "on_scene": "call.on_scene",
+    "closed": "call.closed",
+    "again": "call.joined",
+    "overdue": "call.overdue",
+    "summons": "call.dispatched",
+    "asked": "call.dispatched",
+}
+_NAMED = re.compile(r"老人(\d+)号|幸福路(\d+)号院")
 #: By number, not by time: a clock that was put back moves no message past another. Of summonses it says nothing: one may be
 #: over without its row saying so, its offer has expired; and one for a service call waits for the morning and holds up nobody.
 _AHEAD = "SELECT id FROM alerts WHERE lane = ? AND seq < ? AND fate = 'queued' AND kind = 'news'"
@@ -38,6 +52,7 @@ class Wires:
         self.said: dict[tuple[str, str], str] = {}  #: (source, id) -> type, of all that was said
         self.receipted: dict[tuple[str, str], str] = {}
         self.hub_said: dict[int, str] = {}
+        self.replayed: set[str] = set()  #: whose retained press was delivered, and acknowledged
         self.busy: set[tuple[str, str]] = set()
         self.words: dict[tuple[str, str], str] = {}
         self.under_way: Counter[str] = Counter()
@@ -57,6 +72,13 @@ class Wires:
     def down(self, topic: str, payload: bytes) -> None:
         """The gateway says something to a native device."""
         device = topic.split("/")[2]
+        if topic.endswith("/up"):
+            # What a broker had kept is cleared. There may be no second chance to show it.
+            if not self._disk.ask(
+                "SELECT 1 FROM inbox WHERE source = ? AND ref LIKE 'replayed:%'", f"report/native/{device}"
+            ):
+                self._wrong("replay_rings_nobody", f"{topic} is cleared, and its fault is not on disk")
+            return
         text = payload.decode()
         if any(name in text for name in NAMES):
             self._wrong("nobody_named", f"down to {device}: {text}")
@@ -105,7 +127,10 @@ class Wires:
     def acknowledged(self, message: Message) -> None:
         """The gateway tells the broker that it has a message."""
         levels = message.topic.split("/")
-        if levels[-1] != "up":
+        if levels[-1] != "up" or not message.payload:
+            return
+        if message.retain:
+            self.replayed.add(f"native/{levels[2]}")
             return
         body = json.loads(message.payload)
         source, ref = f"native/{levels[2]}", str(body.get("id"))
@@ -127,6 +152,15 @@ class Wires:
         who = headers.get("Authorization", "").removeprefix("Bearer token-")
         if status == 500:
             self._wrong("no_bug_inside", f"{method} {path}: {answer}")
+        if (
+            len(parts) == 3
+            and parts[0] == "calls"
+            and method == "POST"
+            and status == 200
+            and parts[1] in self._facts.calls
+            and who.startswith(("s-st", "s-cen", "s-far"))
+        ):
+            self._may(who.removeprefix("s-").rpartition("-")[0], self._facts.calls[parts[1]], path)
         if parts == ["signals"] and status in {200, 201} and asks(asked["type"]):
             self._receipt(f"native/{asked['device']}", asked["id"], answer["call"])
         if (
@@ -150,9 +184,15 @@ class Wires:
                 if " was first" not in answer["detail"] or (held and not answer["accepted"]):
                     self._wrong("loser_is_told_who", f"{self._facts.name(parts[1])}: {answer}")
 
+    def _may(self, station: str, call: Call, path: str) -> None:
+        """A step by somebody of a station that the call is no business of, and it was taken."""
+        if call.area not in _sees(station) and call.offer_to(station) is None:
+            self._wrong(
+                "scope_kept", f"{station} was let do {path}: {self._facts.name(call.id)} of {call.area}"
+            )
+
     def _scope(self, station: str, calls: list[dict[str, Any]]) -> None:
-        home = {"st-01": "c1", "st-02": "c1", "st-03": "c2", "cen-1": "s1", "far-1": "c3"}[station]
-        areas = {"s1": {"s1", "c1", "c2"}}.get(home, {home})
+        areas = _sees(station)
         for call in calls:
             asked = {one.get("station") for one in call["dispatches"]}
             holder = (call["accepted"] or {}).get("station")
@@ -167,11 +207,13 @@ class Wires:
         if not rows:
             self._wrong("alert_one_id", f"{channel} to {to}: {message_id} is no message of ours")
             return
-        kind, kept_channel, target, call, asked, fact_seq, endpoint, lane, seq = rows[0]
+        kind, kept_channel, target, call, asked, fact_seq, endpoint, lane, seq, wording = rows[0]
         if kept_channel != channel or (channel == "webhook" and endpoint != f"webhook/{to}"):
             self._wrong("alert_one_id", f"{message_id} is for {endpoint}, and goes to {to}")
-        if channel == "webhook" and json.loads(content)["data"]["seq"] != fact_seq:
-            self._wrong("alert_one_id", f"{message_id} tells of another fact than #{fact_seq}")
+        if channel == "webhook":
+            self._told_as_it_was(message_id, json.loads(content), fact_seq)
+        else:
+            self._text(message_id, to, target, content, wording, fact_seq)
         if kind == "summons" and self._facts.told_at < self._loop.time():
             # What is on disk and not heard of yet (an answer that was lost) may count already, and need not.
             states = [
@@ -189,6 +231,33 @@ class Wires:
         self.under_way[message_id] += 1
         if self.under_way[message_id] > 1:
             self._wrong("alert_not_twice_at_once", f"{message_id} to {to}")
+
+    def _told_as_it_was(self, message_id: str, body: dict[str, Any], fact_seq: int) -> None:
+        """A webhook's message says what the ledger says, of that fact and of how the call stood right after it."""
+        data = body["data"]
+        if data["seq"] != fact_seq:
+            self._wrong("alert_one_id", f"{message_id} tells of another fact than #{fact_seq}")
+            return
+        name, call, state = self._facts.past[fact_seq]
+        shown = data.get("call") or {}
+        if (body["type"], shown.get("id", ""), shown.get("state", "")) != (name, call, state):
+            self._wrong(
+                "told_as_it_was",
+                f"{message_id} says {body['type']} {shown.get('state')}, it was {name} {state}",
+            )
+
+    def _text(self, message_id: str, to: str, target: str, content: str, wording: str, fact_seq: int) -> None:
+        """A text tells of its fact, of nobody but the one who called, and goes to the telephone of whom it is for."""
+        name, call, _ = self._facts.past[fact_seq]
+        if _TELLS.get(wording.partition(".")[0]) != name:
+            self._wrong("told_as_it_was", f"{message_id} says {wording} of {name}")
+        resident = self._facts.calls[call].resident if call in self._facts.calls else None
+        number = NUMBERS.get(resident or "")
+        named = {found[0] or found[1] for found in _NAMED.findall(content)}
+        if named - {str(number)}:
+            self._wrong("told_as_it_was", f"{message_id} of {resident} tells of {sorted(named)}")
+        if target == f"{resident}/0" and to != f"+99920{number}":
+            self._wrong("told_as_it_was", f"{message_id} for {target} goes to another telephone")
 
     def ended(self, message_id: str, outcome: Outcome) -> None:
         """That try has ended."""
@@ -216,6 +285,12 @@ class Wires:
         if server.faults:
             self._wrong("no_bug_inside", f"{server.faults} decisions or messages failed")
         late_us = self._machine.clock.now_us() - round(LATE_SECONDS * 1e6)
+        put_back = self._machine.clock.was_put_back  # then `put_back_puts_nothing_off` watches
+        for call_id, (gone_us, _) in () if put_back else self._facts.ghosts.items():
+            if now * 1e6 > gone_us + WELL_SECONDS * 1e6:
+                self._wrong(
+                    "vanished_gives_back", f"{self._facts.name(call_id)} is held by a console that is gone"
+                )
         for call_id, due_us in self._disk.ask("SELECT id, due_us FROM calls WHERE due_us < ?", late_us):
             self._wrong(
                 "due_on_time", f"{self._facts.name(call_id)} was due {(late_us - due_us) / 1e6 + 6:.1f} s ago"
@@ -250,6 +325,12 @@ def _whole_seconds(call: Call, kind: str) -> float:
     return max(later.after - step.after for step, later in pairwise(policy.steps))
 
 
+def _sees(station: str) -> set[str]:
+    """The areas of a station's people."""
+    home = {"st-01": "c1", "st-02": "c1", "st-03": "c2", "cen-1": "s1", "far-1": "c3"}[station]
+    return {"s1", "c1", "c2"} if home == "s1" else {home}
+
+
 class Reader:
     """One console's ear: every fact once, in order."""
 
@@ -271,91 +352,4 @@ class Reader:
         self.seq = seq
 
 
-class Ending:
-    """How it must stand when the faults are over and everything has settled."""
-
-    def __init__(self, machine: Machine, facts: Facts, wires: Wires, wrong: Wrong) -> None:
-        self._machine, self._facts, self._wires, self._wrong = machine, facts, wires, wrong
-        self._disk = machine.disk
-
-    async def check(self, pending: list[str], readers: list[Reader]) -> None:
-        """All of it."""
-        ask, facts, wrong = self._disk.ask, self._facts, self._wrong
-        now_us = self._machine.clock.now_us()
-        if pending:
-            wrong("every_press_receipted", f"no receipt: {pending[:5]}")
-        for source, ref, kind in ask("SELECT source, ref, kind FROM inbox WHERE decided_us IS NULL"):
-            wrong("nothing_left_undecided", f"{kind} {source} {ref}")
-        for (source, ref), kind in self._wires.said.items():
-            if kind in {"press", "fall", "inactivity", "hazard"} and facts.presses[source, ref] != 1:
-                wrong("press_in_one_call", f"{source} {ref} was told {facts.presses[source, ref]} times")
-        for (source, ref), call in facts.in_call.items():
-            if call not in facts.calls:
-                wrong("press_in_one_call", f"{source} {ref} is in {call}, which does not exist")
-        self._calls(now_us)
-        self._alerts(now_us)
-        self._words()
-        open_faults = {row[0] for row in ask("SELECT id FROM faults WHERE ended_us IS NULL")}
-        told = {fault for fault, is_open in facts.faults.items() if is_open}
-        if open_faults != told:
-            wrong(
-                "faults_told", f"open on disk {sorted(open_faults - told)}, told {sorted(told - open_faults)}"
-            )
-        uncovered = {row[0] for row in ask("SELECT area FROM uncovered")}
-        if uncovered != facts.uncovered:
-            wrong("faults_told", f"uncovered on disk {sorted(uncovered)}, told {sorted(facts.uncovered)}")
-        for reader in readers:
-            if reader.seq is not None and reader.seq != facts.head:
-                wrong("readers_hear_all", f"a reader heard up to #{reader.seq} of #{facts.head}")
-        async for line in verify(self._disk.inline):
-            wrong("rows_are_the_fold", line)
-
-    def _calls(self, now_us: int) -> None:
-        rows = self._disk.ask("SELECT body FROM calls")
-        stored = {call.id: call for call in (call_of(row[0]) for row in rows)}
-        open_calls = {call_id: call for call_id, call in stored.items() if call.open}
-        if self._machine.server is not None and self._machine.server.ledger.open != open_calls:
-            self._wrong("ledger_is_the_rows", "the open calls in memory are others than those on disk")
-        for call in open_calls.values():
-            name = self._facts.name(call.id)
-            if call.due is None or call.due[1] < now_us - 10_000_000:
-                self._wrong("due_on_time", f"{name} fell asleep: {call.deadlines}")
-            step_us = call.deadlines.get(Due.STEP)
-            # After a clock was put back the row may say later, and it rings sooner all the same (`look`).
-            late_us = now_us + 6 * round(call.policy.repeat * 1e6)
-            put_back = self._machine.clock.was_put_back
-            if call.state is State.RECEIVED and (step_us is None or (step_us > late_us and not put_back)):
-                self._wrong("rings_on", f"{name} waits, and rings next at {step_us}")
-
-    def _alerts(self, now_us: int) -> None:
-        query = "SELECT id, fate, due_us, channel, target, lane FROM alerts ORDER BY seq"
-        lanes: set[str] = set()
-        for message, fate, due_us, channel, target, lane in self._disk.ask(query):
-            if fate == "queued" and lane in lanes:
-                continue  # its turn comes with the first of its lane
-            if fate == "queued":
-                lanes.add(lane)
-            # A service call's message may wait for the morning.
-            if fate == "queued" and not now_us - 90_000_000 < due_us < now_us + 43_200_000_000:
-                self._wrong(
-                    "alert_fate_known", f"{message} to {target} waits until {(due_us - now_us) / 1e6:.0f} s"
-                )
-            if fate in {"sent", "delivered"} and not self._wires.arrived[message]:
-                self._wrong(
-                    "alert_reaches", f"{message} is {fate} by {channel}, and never arrived at {target}"
-                )
-
-    def _words(self) -> None:
-        for call in self._facts.calls.values():
-            for source in call.sources:
-                if not source.startswith("native/"):
-                    continue
-                told = self._wires.words.get((source, call.id))
-                if told != call.state.value:
-                    self._wrong(
-                        "wearer_is_told",
-                        f"{source}: {self._facts.name(call.id)} is {call.state}, told {told}",
-                    )
-
-
-__all__ = ["CODE", "Ending", "Reader", "Wires"]
+__all__ = ["CODE", "OLD", "Reader", "Wires"]

@@ -10,6 +10,7 @@ _INBOX = "dispatcher.inbox:Inbox"
 _INTAKE = "gateway.intake:Intake"
 _POST = "dispatcher.alerts.post:Post"
 
+_SCOPE = "dispatcher.console.access:Scope"
 _SOUND = "signal.at is None or abs(to_us(signal.at) - received_us) < 10**12"
 
 
@@ -129,7 +130,7 @@ MUTANTS: tuple[Mutant, ...] = (
         3,
         "a clock that is put back puts everything off by as much",
         "dispatcher.put_back:PutBack.due",
-        "return self._waited_for(time) if self._far else {}",
+        "return self._waited_for(time) if time >= self._next else {}",
         "return {}",
     ),
     _one(
@@ -179,6 +180,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "dispatcher.core.escalate:fall_due",
         "lapse(draft, world, kind)",
         "continue",
+    ),
+    _one(
+        "holder_is_given_no_time",
+        5,
+        "who has accepted must be on the way at once",
+        "dispatcher.core.escalate:hand_to",
+        "us(draft.now.policy.en_route_within)",
+        "us(draft.now.policy.en_route_within) // 10",
     ),
     _one(
         "repress_rings_nobody",
@@ -315,6 +324,76 @@ MUTANTS: tuple[Mutant, ...] = (
         "dispatcher.core.decide:_open_signal",
         "test=in_test,",
         'test=in_test, by=resident.name if resident is not None else "",',
+    ),
+    _one(
+        "everybody_sees_all",
+        10,
+        "a station sees the calls of every area",
+        f"{_SCOPE}.sees_call",
+        "return self.sees_place_of(call) or (call.open and self._asked(call))",
+        "return True",
+    ),
+    _one(
+        "everybody_may_do_all",
+        10,
+        "a station may take steps of calls that are no business of it",
+        f"{_SCOPE}.may_step",
+        "if self.sees_call(call):",
+        "if self.access:",
+    ),
+    _one(
+        "kept_press_rings",
+        8,
+        "a press that a broker had kept rings as if it were new",
+        "devices.native:NativeSession.receive",
+        "if frame.retain:",
+        "if frame.retain and channel != 'up':",
+    ),
+    Mutant(
+        "cleared_before_shown",
+        8,
+        "what a broker had kept is cleared before its fault is on disk",
+        (
+            Edit(
+                f"{_INTAKE}.take",
+                "self._replayed.append((line, piece, received_at))",
+                "self._send(line, piece.answers); self._replayed.append((line, piece, received_at))",
+            ),
+        ),
+    ),
+    _one(
+        "will_is_not_heard",
+        0,
+        "a last will counts as a sign of life",
+        "dispatcher.supervision:Supervision.heard",
+        'if kind is SignalType.OFFLINE or (not signal.id and "retained" in details):',
+        "if False:",
+    ),
+    _one(
+        "kin_not_told_of_the_accept",
+        7,
+        "relatives are not told that somebody has taken it",
+        "dispatcher.core.alert:_heard",
+        'return "accepted"',
+        "return None",
+    ),
+    _one(
+        "told_as_it_is_now",
+        7,
+        "what a message shows of a call is how it stands when the message is sent",
+        f"{_POST}._send",
+        "now_us = self._clock.now_us()",
+        "now_us = self._clock.now_us(); live = self._ledger.open.get(message.call or ''); "
+        "event = event if live is None or event is None else "
+        "type(event)('', event.entry, live, event._roll, event._place, event._texts)",
+    ),
+    _one(
+        "overtaken_after_put_back",
+        7,
+        "what was written before the clock was put back is passed by what came after",
+        f"{_POST}._read_on",
+        "found = await self._store.read(rows.LANE,",
+        "found = await self._store.read(rows.LANE.where(rows.alerts.c.due_us <= until_us),",
     ),
     _one(
         "resume_from_now",

@@ -26,17 +26,28 @@ import structlog
 from config.doors import ClockIds, to_us
 from dispatcher.store import Bound
 from simulators.staff import Crew
-from simulators.world.broker import Broker, WireWay
-from simulators.world.hearing import Ending, Reader, Wires
+from simulators.world.broker import Broker, Message, WireWay
+from simulators.world.ending import Ending
+from simulators.world.hearing import OLD, Reader, Wires
 from simulators.world.loop import Process, StandsStill, WorldLoop
 from simulators.world.machine import Build, Ground, Machine, MachineClock, ProcessStore, Server
-from simulators.world.people import PEOPLE, Clerk, Mischief, Wearers, WireFleet, temper
-from simulators.world.place import CODE, HUB, district
+from simulators.world.people import (
+    PEOPLE,
+    Clerk,
+    Ghosts,
+    Lamps,
+    Mischief,
+    Wearers,
+    WireFleet,
+    temper,
+)
+from simulators.world.place import CODE, GHOST, HUB, NATIVE, STRANGER, district
 from simulators.world.promises import CHECKS
 from simulators.world.watching import Facts
 from simulators.world.weather import Weather
 from simulators.world.wires import Cable, Receivers, WireApi
 
+_GATEWAY = "gateway"
 _START = "2026-11-24T21:00:00+08:00"
 DAY_SECONDS = 240.0
 #: A small one, for a test that plays many.
@@ -96,6 +107,7 @@ class _World:
         self.facts = Facts(self.machine.disk, self.clock, self.wrong, self.tell)
         self.wires = Wires(self.machine, self.facts, self.wrong)
         self.broker = Broker(loop, self.weather, self.chance("broker"), self.tell)
+        self.lamps = Lamps(self.broker, self.chance("lamps"))
         self.cable = Cable(HUB, loop, self.weather, self.chance("cable"), self.tell)
         self.receivers = Receivers(loop, self.weather, self.chance("receivers"))
         self._ids = self.chance("ids")
@@ -183,7 +195,7 @@ class _World:
                 district=district(),
                 hooks=self.receivers.hooks,
                 texts=self.receivers.texts,
-                broker=lambda intake: WireWay(self.broker, process, "gateway", intake, self._rooms),
+                broker=lambda intake: WireWay(self.broker, process, _GATEWAY, intake, self._rooms),
                 port=self.cable.open,
             )
         )
@@ -205,19 +217,23 @@ class _World:
 
     async def run(self) -> None:
         """All of it."""
+        self._retain_old_presses()
         calm, self.machine.weather = self.machine.weather, Weather()
         self._start(self.machine.run(), "machine")
         while self.machine.server is None:
             await self._pass(0.05)
         self.machine.weather = calm
-        fleet = WireFleet(self.broker, self.chance("fleet"), self.clock)
+        habits = self.chance("habits")
+        sloppy = [device for device in NATIVE if habits.random() < self.weather.retained]
+        fleet = WireFleet(self.broker, self.chance("fleet"), self.clock, sloppy)
         wearers = Wearers(
             fleet, self.cable, self._api("wearers"), self.wires, self.chance("wearers"), self.clock
         )
+        file = district()
         crew_chance, api = self.chance("crew"), self._api("crew")
         crew = Crew(
             api,
-            district(),
+            {**file, "staff": [one for one in file["staff"] if not one["id"].endswith(f"-{GHOST}")]},
             chance=crew_chance,
             temper=temper(crew_chance),
             clock=self.clock,
@@ -225,13 +241,16 @@ class _World:
         )
         self._start(fleet.run(), "fleet")
         self._start(self.cable.run(), "hub")
+        self._start(self.lamps.live(), "lamps")
         staff = self._start(crew.run(), "crew")
         mischief = Mischief(self._api("mischief"), self.chance("mischief"), self.weather)
+        ghosts = Ghosts(self._api("ghosts"), self.chance("ghosts"), self.weather)
         clerk = Clerk(self._api("clerk"), self.wires, self.chance("clerk"), self.weather, self.clock)
         day = [
             self._start(wearers.live(self.chance("pace").choice((3.0, 6.0, 12.0, 25.0))), "wearers"),
             self._start(mischief.live(), "mischief"),
             self._start(clerk.live(), "clerk"),
+            self._start(ghosts.live(), "ghosts"),
             *(self._start(storm, "storm") for storm in self._weathers()),
         ]
         self._start(self._listen("watcher"), "watcher")
@@ -249,8 +268,16 @@ class _World:
             if not self.machine.disk.ask("SELECT 1 FROM inbox WHERE decided_us IS NULL"):
                 break
             await self._pass(0.13)
-        ending = Ending(self.machine, self.facts, self.wires, self.wrong)
+        ending = Ending(self.machine, self.facts, self.wires, self.wrong, self.broker, self.lamps)
         await ending.check(wearers.pending(), [one for one in self.readers if one.name == "watcher"])
+
+    def _retain_old_presses(self) -> None:
+        """Of a year ago, kept by the broker for whoever subscribes."""
+        habits = self.chance("old presses")
+        for device in (*NATIVE, STRANGER):
+            if habits.random() < self.weather.retained / 2:
+                old = f'{{"id":"{OLD}-{device}","type":"press","key":"emergency"}}'
+                self.broker.keep(Message(f"yijian/v1/{device}/up", old.encode(), 1, 0.0, retain=True))
 
     async def _pass(self, seconds: float) -> None:
         await asyncio.wait((self.over,), timeout=seconds)
@@ -289,6 +316,7 @@ class _World:
             (weather.broker_restarts_a_minute, broker.restart),
             (weather.unplugs_a_minute, self._unplug),
             (weather.clock_jumps_a_minute, self._jump),
+            (weather.power_cuts_a_minute, self.lamps.power_cut),
         )
         del machine
         return [self._storm(often, what) for often, what in every if often]
@@ -337,7 +365,7 @@ class _World:
         disk = self.machine.disk
         disk.free()
         disk.away = False
-        self.broker.mend()
+        self.broker.mend(_GATEWAY)
         self.cable.plug(plugged=True)
         self.wires.troubled()
         self.tell("weather", "everything that went wrong has ended")

@@ -1,10 +1,12 @@
-"""Who lives and works in the world: wearers who press, staff of every temper, mischief, a clerk who changes the register."""
+"""Who lives in the world: wearers, lamps that only beat, staff, consoles that vanish, mischief, a clerk."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import aiomqtt
@@ -13,9 +15,10 @@ from config.doors import Clock, from_us
 from simulators.api import ApiError
 from simulators.buttons import Fleet
 from simulators.temper import Temper
-from simulators.world.broker import Broker, WireClient
+from simulators.world.broker import Broker
+from simulators.world.client import WireClient
 from simulators.world.hearing import Wires
-from simulators.world.place import CODE, HUB, NATIVE, RADIO, STRANGER, district
+from simulators.world.place import CODE, GHOST, HUB, LAMPS, NATIVE, RADIO, STRANGER, district
 from simulators.world.weather import Weather
 from simulators.world.wires import Cable, WireApi
 
@@ -26,7 +29,10 @@ _STATIONS = ("st-01", "st-02", "st-03", "cen-1", "far-1")
 class WireFleet(Fleet):
     """The town's native buttons on the broker in memory."""
 
-    def __init__(self, broker: Broker, chance: random.Random, clock: Clock) -> None:
+    def __init__(
+        self, broker: Broker, chance: random.Random, clock: Clock, sloppy: Collection[str] = ()
+    ) -> None:
+        self._sloppy = sloppy
         super().__init__(
             (*NATIVE, STRANGER),
             host="",
@@ -41,9 +47,43 @@ class WireFleet(Fleet):
 
     def client(self, name: str) -> aiomqtt.Client:
         """A connection to the broker, not yet open."""
-        client: Any = WireClient(self._broker, name)
+        devices = next(one.devices for one in self._carriers if one.name == name)
+        client: Any = WireClient(self._broker, name, devices, self._sloppy)
         made: aiomqtt.Client = client
         return made
+
+
+class Lamps:
+    """Devices with a connection of their own each: who is there and who is gone is known by their status and last wills."""
+
+    def __init__(self, broker: Broker, chance: random.Random) -> None:
+        self._broker, self._chance = broker, chance
+        self.dead: dict[str, float] = {}  #: for good, and since when
+
+    async def live(self) -> None:
+        """Beat, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for lamp in LAMPS:
+                group.create_task(self._one(lamp), name=lamp)
+
+    async def _one(self, lamp: str) -> None:
+        beats = itertools.count(1)
+        while lamp not in self.dead:
+            try:
+                async with WireClient(self._broker, lamp, (lamp,)) as client:
+                    while True:
+                        await client.stay(self._chance.uniform(20, 40))
+                        beat = f'{{"id":"w-{next(beats)}","type":"heartbeat"}}'.encode()
+                        await client.publish(f"yijian/v1/{lamp}/up", beat, 1)
+            except (aiomqtt.MqttError, OSError):
+                await asyncio.sleep(self._chance.uniform(0.3, 5))
+
+    def power_cut(self) -> None:
+        """Most of the community is dark for a while; one of them may never come back."""
+        lamps = self._chance.sample(LAMPS, self._chance.randrange(1, len(LAMPS) + 1))
+        self._broker.dark(lamps, self._chance.uniform(5, 90))
+        if self._chance.random() < 0.3:
+            self.dead.setdefault(lamps[0], asyncio.get_running_loop().time())
 
 
 def temper(chance: random.Random) -> Temper:
@@ -72,7 +112,7 @@ def temper(chance: random.Random) -> Temper:
 
 
 class Wearers:
-    """Six people with nine buttons, and one that nobody knows."""
+    """Six people with eight buttons, and one that nobody knows."""
 
     def __init__(
         self, fleet: WireFleet, cable: Cable, api: WireApi, wires: Wires, chance: random.Random, clock: Clock
@@ -233,6 +273,31 @@ class Mischief:
         await self._try(call["id"], "en-route", f"s-{station}-2")
 
 
+class Ghosts:
+    """Consoles that take what they see and are never heard of again: a flat battery, a torn line, somebody gone home."""
+
+    def __init__(self, api: WireApi, chance: random.Random, weather: Weather) -> None:
+        self._api, self._chance, self._weather = api, chance, weather
+
+    async def live(self) -> None:
+        """For ever."""
+        while self._weather.console_deaths_a_minute:
+            await asyncio.sleep(self._chance.expovariate(self._weather.console_deaths_a_minute / 60))
+            try:
+                await self._once()
+            except ApiError:
+                continue
+
+    async def _once(self) -> None:
+        station = self._chance.choice(_STATIONS)
+        who = f"s-{station}-{GHOST}"
+        seen = await self._api._ask("GET", "/calls", params={"state": "open"}, headers=_as(who))  # noqa: SLF001
+        for call in seen[1]["items"][: self._chance.randrange(1, 4)]:
+            if call["state"] == "received":
+                with contextlib.suppress(ApiError):
+                    await self._api.step(call["id"], "accept", by=who, station=station)
+
+
 class Clerk:
     """The register is changed while calls are open."""
 
@@ -306,4 +371,4 @@ async def _all(*works: Awaitable[None]) -> None:
 
 PEOPLE = {person["id"]: f"token-{person['id']}" for person in district()["staff"]}
 Step = Callable[[dict[str, Any]], Awaitable[None]]
-__all__ = ["CODE", "PEOPLE", "Clerk", "Mischief", "Wearers", "WireFleet", "temper"]
+__all__ = ["CODE", "PEOPLE", "Clerk", "Ghosts", "Lamps", "Mischief", "Wearers", "WireFleet", "temper"]

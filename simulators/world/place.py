@@ -1,4 +1,4 @@
-"""The world's district: two streets, seven stations, six residents, nine devices; its deadlines are short, a night is.
+"""The world's district: two streets, six stations, twelve residents, sixteen devices; its deadlines are short, a night is.
 
 Everybody's names and numbers are made up, and told apart from all else: the checkers look for them where they must not be.
 """
@@ -13,6 +13,22 @@ HUB = "hub-01"
 RADIO = ("rad-01", "rad-02")
 NATIVE = ("btn-01", "belt-01", "btn-02", "btn-03", "btn-04", "btn-05")
 STRANGER = "btn-99"
+#: One in each of six more homes of a community, with connections of their own: they beat and never press.
+LAMPS = tuple(f"lamp-{number}" for number in range(1, 7))
+#: Takes calls and is never heard of again.
+GHOST = "3"
+
+#: Residents by their place in the file, which is in their names, streets and telephone numbers.
+_RESIDENTS: tuple[tuple[str, str, float | None], ...] = (
+    ("r-01", "c1", 0),
+    ("r-02", "c1", -30),
+    ("r-03", "c2", 900),
+    ("r-04", "c1", -60),
+    ("r-05", "c3", 2300),
+    ("r-06", "c2", None),
+    *((f"r-1{number}", "c1", -100.0 * number) for number in range(1, len(LAMPS) + 1)),
+)
+NUMBERS = {name: number for number, (name, _, _) in enumerate(_RESIDENTS)}
 
 
 def _at(metres: float) -> dict[str, float]:
@@ -32,16 +48,8 @@ def district() -> dict[str, Any]:
         ("cen-1", "street_centre", "s1", 1700, 4),
         ("far-1", "care_station", "c3", 2200, 2),
     ]
-    residents = [
-        ("r-01", "c1", 0),
-        ("r-02", "c1", -30),
-        ("r-03", "c2", 900),
-        ("r-04", "c1", -60),
-        ("r-05", "c3", 2300),
-        ("r-06", "c2", None),
-    ]
     homes = {"btn-01": "r-01", "belt-01": "r-01", "btn-02": "r-02", "btn-03": "r-03", "btn-04": "r-04"}
-    homes |= {"btn-05": "r-05"}
+    homes |= {"btn-05": "r-05"} | {lamp: f"r-1{number}" for number, lamp in enumerate(LAMPS, 1)}
     return {
         "district": {"code": CODE, "name": "世界区", "timezone": "Asia/Shanghai"},
         "areas": [
@@ -82,7 +90,7 @@ def district() -> dict[str, Any]:
                     }
                 ],
             }
-            for number, (name, area, metres) in enumerate(residents)
+            for number, (name, area, metres) in enumerate(_RESIDENTS)
         ],
         "devices": [{"id": device, "resident": home, "heartbeat": 60} for device, home in homes.items()]
         + [{"id": HUB, "family": "yj_line", "heartbeat": 60}]
@@ -102,7 +110,7 @@ def district() -> dict[str, Any]:
             for place, (name, area) in enumerate(
                 [*((name, area) for name, _, area, _, _ in stations), ("desk", "")]
             )
-            for number in (1, 2)
+            for number in (1, 2, int(GHOST))
         ],
         "webhooks": [
             {"id": "wh-all", "url": "http://world/wh-all", "events": ["call.*", "device.*"]},

@@ -46,6 +46,11 @@ _ALL = (
     Check("no_step_while_held", 4, "nothing steps on while somebody holds the call"),
     Check("one_holder", 4, "two who accept at once: one wins"),
     Check("loser_is_told_who", 4, "and the other is told who"),
+    Check(
+        "vanished_gives_back",
+        5,
+        "a call whose holder's console vanished comes back at its deadline, not before",
+    ),
     Check("done_means_done", 4, "a step that was answered 200 is in the journal"),
     Check("no_summons_after_accept", 4, "nobody is asked to come to a call that is taken"),
     Check("closed_by_a_person", 5, "an emergency is closed by a person, with evidence"),
@@ -62,6 +67,8 @@ _ALL = (
     ),
     Check("alert_one_id", 7, "every try of a message has the id of its row, and goes where the row says"),
     Check("alert_with_its_fact", 7, "the messages of a fact are written in its own transaction"),
+    Check("told_as_it_was", 7, "what a message says is what the ledger says of its fact, and of nobody else"),
+    Check("kin_hear_the_ledger", 7, "relatives are told of every fact that they asked to hear of"),
     Check("alert_reaches", 7, "what is called delivered or sent has arrived at least once"),
     Check("alert_not_twice_at_once", 7, "one message is not under way twice at once"),
     Check("alert_in_order", 7, "one receiver hears of one call in order"),
@@ -79,6 +86,10 @@ _ALL = (
     Check("ledger_is_the_rows", 0, "the open calls in memory are those on disk"),
     Check("wearer_is_told", 0, "when the faults are over, every wearer was last told how it stands"),
     Check("faults_told", 0, "open faults and uncovered communities are those the journal tells of"),
+    Check("silence_is_told", 0, "who is gone is known to be offline, once; who is there is not called so"),
+    Check(
+        "replay_rings_nobody", 8, "a press that a broker had kept is no press: shown as a fault, then cleared"
+    ),
     Check("no_bug_inside", 0, "no decision, message or family failed inside"),
     Check("the_server_stands", 0, "the server ends only when it is killed"),
 )

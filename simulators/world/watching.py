@@ -12,6 +12,8 @@ from dispatcher.board import call_of
 from dispatcher.core.call import (
     HELD,
     Accepted,
+    AreaStruck,
+    AreaWell,
     Call,
     CancelRequested,
     Closed,
@@ -25,6 +27,7 @@ from dispatcher.core.call import (
     Lapsed,
     OfferState,
     Opened,
+    SpokeWith,
     State,
 )
 from dispatcher.core.fold import fold, us
@@ -35,12 +38,14 @@ from dispatcher.ledger import whose
 from dispatcher.store import Bound
 from simulators.world.loop import Process
 from simulators.world.machine import Disk, MachineClock
-from simulators.world.place import CODE, district
+from simulators.world.place import CODE, GHOST, district
 
 Wrong = Callable[[str, str], None]
 
 _JOURNAL = "SELECT district, seq, at_us, call, device, cause, body FROM journal WHERE seq > ? ORDER BY seq"
 _CALLING = ("press", "fall", "inactivity", "hazard")
+#: What every relative here wants to hear of.
+_TOLD_TO_KIN = frozenset({"call.opened", "call.accepted", "call.on_scene", "call.closed"})
 #: A commit may be told of late: so much the stopwatch is wrong by.
 _STOPWATCH_US = 4_100_000
 #: Whoever is found in the journal or on the way to a device is named there.
@@ -67,6 +72,12 @@ class Facts:
         self.stepped: dict[str, int] = {}  #: when the next step of each call was last set, by the stopwatch
         self.faults: dict[str, bool] = {}
         self.uncovered: set[str] = set()
+        #: By when each call that a vanished console holds must move: by the stopwatch, and by the clock as it went then.
+        self.ghosts: dict[str, tuple[int, int]] = {}
+        self.past: dict[
+            int, tuple[str, str, str]
+        ] = {}  #: of each fact its name, its call, and the call's state then
+        self.replayed: set[str] = set()  #: of whom it was told that a broker had kept what they said
         self.names: dict[str, str] = {}
         self.armed: Counter[str] = Counter()  #: how often each device was put into test mode
         self.tests: Counter[str] = Counter()
@@ -113,6 +124,7 @@ class Facts:
                     return True
             batch.append((entry, before, after))
         for entry, before, after in batch:
+            self.past[entry.seq] = entry.name, entry.call or "", after.state if after is not None else ""
             self._say(entry, after)
             self._fact(entry, before, after)
             step_us = after.deadlines.get(Due.STEP) if after is not None else None
@@ -154,6 +166,8 @@ class Facts:
         )
         if kind == "signal" and msgspec.json.decode(body)["type"] in _CALLING:
             self.seen += 1
+            if ref.startswith("old-"):
+                self._wrong("replay_rings_nobody", f"{source} {ref} was kept by a broker, and is in {call}")
             if call is None:
                 self._wrong("press_in_one_call", f"{source} {ref} is decided, and in no call")
             self.in_call[source, ref] = call
@@ -162,9 +176,13 @@ class Facts:
 
     def _fact(self, entry: Entry, before: Call | None, after: Call | None) -> None:
         match entry.fact:
-            case DeviceFault(id=fault):
+            case DeviceFault(id=fault) as told:
                 self.faults[fault] = True
-            case DeviceRestored(id=fault):
+                if told.fault == "retained":
+                    self.replayed.add(told.source)
+            case AreaStruck(id=fault):
+                self.faults[fault] = True
+            case DeviceRestored(id=fault) | AreaWell(id=fault):
                 self.faults[fault] = False
             case _ if entry.name == "coverage.lost":
                 self.uncovered.add(getattr(entry.fact, "area", ""))
@@ -184,7 +202,13 @@ class Facts:
                 self._dispatched(entry, fact, before, after)
             case Accepted():
                 self._accepted(entry, fact, before, after)
+                self.ghosts.pop(entry.call, None)
+                if fact.by.endswith(f"-{GHOST}") and after.state is State.ACCEPTED:
+                    self._haunt(entry, us(after.policy.en_route_within))
+            case SpokeWith() if fact.within_us is not None and entry.call in self.ghosts:
+                self._haunt(entry, 300_000_000)
             case Lapsed():
+                self._ghost_lapses(name, fact, entry)
                 if "step" not in after.deadlines or after.accepted is not None:
                     self._wrong("lapse_steps_on", f"{name} lapsed, and nothing steps on")
                 self.lives[entry.call] += 1
@@ -198,9 +222,22 @@ class Facts:
                 self._closed(entry, fact, before)
             case _:
                 pass
+        if after.state is not State.ACCEPTED:
+            self.ghosts.pop(entry.call, None)
         if entry.name == "call.reopened":
             self.lives[entry.call] += 1
             self.rang.pop(entry.call, None)
+
+    def _haunt(self, entry: Entry, within_us: int) -> None:
+        self.ghosts[entry.call or ""] = self._clock.elapsed_us() + within_us, entry.at_us + within_us
+
+    def _ghost_lapses(self, name: str, fact: Lapsed, entry: Entry) -> None:
+        due = self.ghosts.pop(entry.call or "", None)
+        if due is None or fact.because != Due.EN_ROUTE_WITHIN:
+            return
+        early_us = min(due[0] - self._clock.elapsed_us() - _STOPWATCH_US, due[1] - entry.at_us)
+        if early_us > 1000:
+            self._wrong("vanished_gives_back", f"{name} lapses {early_us / 1e6:.1f} s early")
 
     def _press(self, entry: Entry, fact: Opened | Joined, before: Call | None, after: Call) -> None:
         name = self.name(entry.call)
@@ -353,6 +390,11 @@ class Facts:
             )
             if not any(row[1:] == ("webhook", "wh-all") for row in rows):
                 self._wrong("alert_with_its_fact", f"{entry.name} #{entry.seq}: nothing for wh-all")
+            if entry.name in _TOLD_TO_KIN and not after.test and (after.resident or "r-06") != "r-06":
+                # r-06 may have been erased. Who is asked to come is not told in the same breath that she has called.
+                asked = entry.name == "call.opened" and after.key == "family"
+                if not asked and ("news", "sms", f"{after.resident}/0") not in rows:
+                    self._wrong("kin_hear_the_ledger", f"{entry.name} #{entry.seq}: nothing for the relative")
             if isinstance(entry.fact, Dispatched) and not after.test:
                 first = {
                     asked.to

@@ -31,12 +31,20 @@ class Weather:
     cuts_a_minute: float = 0.0  #: a connection ends
     partitions_a_minute: float = 0.0  #: and nobody can connect for up to half a minute
     broker_restarts_a_minute: float = 0.0  #: with what it acknowledged in the last half second gone
+    orderly_restarts: float = 0.0  #: those of it that were stopped, not killed: every last will at once
+    power_cuts_a_minute: float = (
+        0.0  #: a community is without power for a while; and one of its devices for good
+    )
+    retained: float = (
+        0.0  #: devices that let the broker retain what they say, and old presses that it has kept
+    )
     noise: float = 0.0  #: pieces of the serial line that are damaged
     unplugs_a_minute: float = 0.0
     clock_jumps_a_minute: float = 0.0
     drift_ppm: float = 0.0
     endpoints_failing: float = 0.0  #: tries that are answered 500, 429, not at all, or too late
     endpoints_gone: float = 0.0  #: tries that are answered 410
+    endpoints_slow: float = 0.0  #: tries that are answered just before anybody loses patience
     register_changes_a_minute: float = 0.0
     console_deaths_a_minute: float = 0.0
     mischief_a_minute: float = 6.0  #: steps that do not fit, come twice, or race
@@ -74,6 +82,10 @@ class Weather:
         night.register_changes_a_minute = sometimes(0.5, 3.0)
         night.console_deaths_a_minute = sometimes(0.2, 0.8)
         night.mischief_a_minute = chance.uniform(2.0, 12.0)
+        night.orderly_restarts = sometimes(0.3, 1.0, 0.5)
+        night.power_cuts_a_minute = sometimes(0.2, 0.6)
+        night.retained = sometimes(0.2, 0.6)
+        night.endpoints_slow = sometimes(0.05, 0.4)
         return night
 
     def calm(self) -> None:

@@ -180,6 +180,8 @@ class Receivers:
         elif draw < weather.endpoints_failing + weather.endpoints_gone:
             arrives, after, outcome = False, takes, of_status(410)
         else:
+            if chance.random() < weather.endpoints_slow:
+                takes = chance.uniform(3.0, 9.9)
             done = Outcome("sent", provider="sms-1") if channel == "sms" else of_status(200)
             arrives, after, outcome = True, takes, done
         if arrives:

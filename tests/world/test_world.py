@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from simulators.world import run
 from simulators.world.mistakes import MUTANTS
-from simulators.world.mutants import at_large, found, hunt
+from simulators.world.mutants import SEEDS_MAX, at_large, found, hunt, table
 from simulators.world.night import SMALL_DAY_SECONDS, play
 from simulators.world.promises import CHECKS
 from yijian.world import build
@@ -58,6 +59,20 @@ def test_every_mistake_still_has_its_place_in_the_code():
         with at_large(mutant):
             assert all(function.__code__ is not before[function] for function in functions)
         assert all(function.__code__ is before[function] for function in functions), "it outlived its hunt"
+
+
+def test_the_list_of_mistakes_is_that_of_the_code():
+    """Whoever adds, renames or takes away a mistake or a checker writes the list anew: `make sim-mutants`."""
+    text = (Path(__file__).parents[2] / "docs" / "mutants.md").read_text("utf-8")
+    assert text.startswith(table(()).rstrip("\n"))
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "| `" in line
+    ]
+    listed = [(name.strip("`"), promise, says) for name, promise, says, *_ in cells]
+    assert listed == [(one.name, str(one.promise or "-"), one.says) for one in MUTANTS]
+    for name, _, _, found_by, nights in cells:
+        assert found_by.strip("`") in CHECKS, f"{name} is found by {found_by}, which is no checker"
+        assert 1 <= int(nights) <= SEEDS_MAX, f"{name} is found in night {nights}"
 
 
 @pytest.mark.timeout(300)
