@@ -351,7 +351,10 @@ class SharedFaults:
             self._waiting.update(dict.fromkeys(report.sources, self._time() + GATHER_SECONDS))
             for source in report.sources:
                 self._health[source].waiting = True
-                self._health[source].settle()
+                # Who had a fault of its own has it still: it would have ended with this commit.
+                self._health[source].tell(OFFLINE, on=(source, OFFLINE) in self._book.faults)
+            for source in report.dark:
+                self._health[source].tell(MAINS, on=(source, MAINS) in self._book.faults)
             self.held.update(dict.fromkeys(report.dark, self._time() + GATHER_SECONDS))
         for source, many in self._undo.pop(report.source, {}).items():
             if many is None:

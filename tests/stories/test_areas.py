@@ -299,6 +299,23 @@ async def test_what_could_not_be_written_is_told_once_it_can(town):
 
 
 @quiet(district=many_homes())
+async def test_who_had_a_fault_of_its_own_is_still_known_to_when_the_shared_one_could_not_be_written(town):
+    """Night 98 of the simulated world: it came back, and was called offline for ever."""
+    await status(town, SignalType.OFFLINE, "c1-00")
+    await town.advance(seconds=10)
+    town.expect_fault("c1-00", "offline", "st-01")
+    await status(town, SignalType.OFFLINE, *named("c1", 12, 1))
+    town.store.fail = lambda work: StoreUnavailable("disk full")
+    await town.advance(seconds=10)
+    town.store.fail = lambda work: None
+    await beat(town, "c1-00")
+    await town.advance(seconds=1)
+    town.expect_restored("c1-00", fault="offline")
+    await town.advance(seconds=10)
+    town.expect_struck("c1", "network", "st-01", 11)
+
+
+@quiet(district=many_homes())
 async def test_nobody_sees_to_it_and_it_is_the_desks(town):
     await beat(town, *named("c1", 12), kind=LOST)
     await town.advance(minutes=130)
