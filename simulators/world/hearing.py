@@ -279,7 +279,9 @@ class Wires:
         """What was due some time ago, and nothing hinders."""
         server, now = self._machine.server, self._loop.time()
         if self._machine.clock.was_put_back:
-            self._look_far(now, excused=server is None or self._disk.full or self._disk.away)
+            # A second in which the disk was slow or refused does not count either.
+            troubled = self._disk.full or self._disk.away or now - self.trouble_at < 1.0
+            self._look_far(now, excused=server is None or troubled)
         if server is None or now - max(self.trouble_at, self._machine.up_since) < WELL_SECONDS:
             return
         if server.faults:
