@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import tracemalloc
 
 import msgspec
@@ -16,6 +17,9 @@ from gateway.fakes import FakeInbox
 from gateway.intake import Intake, Limits
 
 RATE, SECONDS, TICK = 20_000, 3.0, 0.01
+
+#: Tests that run beside others wait longer for each other.
+PATIENCE = float(os.environ.get("OUTSIDE_PATIENCE", "1"))
 
 
 def shed(line: str) -> float:
@@ -87,7 +91,7 @@ async def test_twenty_thousand_heartbeats_a_second_cost_no_press_and_no_memory()
         tracemalloc.stop()
         await until(lambda: len(ear.receipted) == len(sent))
     assert len(sent) >= 10
-    assert max(ear.receipted[name] - at for name, at in sent.items()) < 3.0, (
+    assert max(ear.receipted[name] - at for name, at in sent.items()) < 3.0 * PATIENCE, (
         "presses wait a commit, not a queue"
     )
     assert offered > RATE * SECONDS / 10, "there was no flood"
