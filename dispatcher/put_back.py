@@ -30,9 +30,8 @@ class PutBack:
         self._ahead_us: int | None = None
         #: Of each call and kind: the moment that is too far ahead, and by when, by `time`, it has been waited for.
         self._far: dict[str, dict[str, tuple[int, float]]] = {}
-        self._next = (
-            math.inf
-        )  #: nothing of it has been waited for before that, so that a turn need not look through it
+        #: Nothing of it has been waited for before that, so that a turn need not look through it.
+        self._next = math.inf
 
     def due(self, now_us: int) -> Mapping[str, frozenset[str]]:
         """The calls with deadlines that have been waited for long enough, and which those are."""

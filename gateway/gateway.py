@@ -80,9 +80,7 @@ class LineState:
     open: bool
     problem: str
     times: int = 0  #: it was opened, where that is counted: a broker's restart is over before anybody looks
-    refused: int = (
-        0  #: so many messages by it were told `busy` and not taken: who spoke in vain was not silent
-    )
+    refused: int = 0  #: told `busy` and not taken: who spoke in vain was not silent
 
 
 class Gateway:

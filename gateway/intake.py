@@ -104,9 +104,8 @@ class Intake:
         self._receipts: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.beat = self._loop.time()
-        self.refused: Counter[str] = (
-            Counter()
-        )  #: by line: told `busy` and not taken, since it was too much or not storable
+        #: By line: so many were told `busy` and not taken, since it was too much or could not be stored.
+        self.refused: Counter[str] = Counter()
         #: Called with every line and signal heard: the downlink learns from it which line reaches a device.
         self.on_heard: Callable[[OpenLine, Signal], None] | None = None
 
@@ -181,8 +180,7 @@ class Intake:
         if heard is None:
             return False
         metrics.frames(line.name, "heard").inc()
-        metrics.shed(line.name).inc()
-        self.refused[line.name] += 1
+        self._count_shed(line)
         if ack is not None:
             ack()
         self._answer(line, heard, (Outcome(Result.BUSY, from_us(self._clock.now_us())),))
@@ -243,13 +241,16 @@ class Intake:
             if len(self._urgent) >= self._limits.urgent_max:
                 self._pause(True)
         elif len(self._others) >= self._room(waiting.arrivals):
-            metrics.shed(waiting.line.name).inc()
-            self.refused[waiting.line.name] += 1
+            self._count_shed(waiting.line)
             self._busy(waiting)
             return
         else:
             self._others.append(waiting)
         self._wake.set()
+
+    def _count_shed(self, line: OpenLine) -> None:
+        metrics.shed(line.name).inc()
+        self.refused[line.name] += 1
 
     def _room(self, arrivals: Sequence[Arrival]) -> int:
         """How many may wait before these are shed: signs of life go first, for another one comes."""

@@ -30,9 +30,8 @@ def longest_us(call: Call, kind: str) -> int:
             # A step that comes early moves all later ones with it, so what lies between two is all there is.
             return us(max(0.0, steps[step].after - (steps[step - 1].after if step else 0.0)))
         return us(policy.repeat) * (1 if call.repeats < QUICK_REPEATS else SLOW_FACTOR)
-    whole: float = (
-        getattr(policy, kind) or 0.0
-    )  # every other deadline is called as the policy calls its length
+    # Every other deadline is called as the policy calls its length.
+    whole: float = getattr(policy, kind) or 0.0
     if kind == _EN_ROUTE_WITHIN and call.spoke is not None and call.spoke.result == "answered":
         whole = max(whole, SPOKE_ANSWERED_SECONDS)
     return us(whole)

@@ -317,9 +317,7 @@ class _Connection:
 
     def _read(self) -> None:
         """A piece of what the socket holds. More than that: everybody else first, then on."""
-        if (
-            self._reads_on or self._paused or self._closed
-        ):  # each that is readable meanwhile would begin another
+        if self._reads_on or self._paused or self._closed:  # one round at a time
             return
         try:
             data = self._recv(_PIECE_BYTES)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import tracemalloc
 
 import msgspec
 from ears import Ear, running, until
+from outside.harness import PATIENCE
 from prometheus_client import REGISTRY
 
 from config.doors import SystemClock
@@ -17,9 +17,6 @@ from gateway.fakes import FakeInbox
 from gateway.intake import Intake, Limits
 
 RATE, SECONDS, TICK = 20_000, 3.0, 0.01
-
-#: Tests that run beside others wait longer for each other.
-PATIENCE = float(os.environ.get("OUTSIDE_PATIENCE", "1"))
 
 
 def shed(line: str) -> float:
