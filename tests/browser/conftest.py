@@ -90,16 +90,9 @@ async def house(request: pytest.FixtureRequest, town: House) -> AsyncIterator[Ho
 @pytest_asyncio.fixture(loop_scope="session")
 async def own_house(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> AsyncIterator[House]:
     """A house whose server may be killed: nobody else lives there."""
-    server = Server(tmp_path / "own", district=district())
-    try:
-        server.start()
-        async with Desk(server) as desk:
-            await usual_duty(desk)
-            alone = House(server, browser, desk)
-            yield alone
-            await _end(request, alone)
-    finally:
-        server.end()
+    async with House.opened(Server(tmp_path / "own", district=district()), browser) as alone:
+        yield alone
+        await _end(request, alone)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -123,16 +116,10 @@ async def vouched_house(
         "YIJIAN_PRIVATE_TARGETS": "true",
     }
     server = Server(tmp_path / "vouched", district=district(), env=env)
-    try:
-        server.start()
-        async with Desk(server) as desk:
-            await usual_duty(desk)
-            made = House(server, browser, desk)
-            yield made
-            await _end(request, made)
-        assert SECRET not in server.log
-    finally:
-        server.end()
+    async with House.opened(server, browser) as made:
+        yield made
+        await _end(request, made)
+    assert SECRET not in server.log
 
 
 async def _end(request: pytest.FixtureRequest, house: House) -> None:

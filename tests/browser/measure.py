@@ -19,11 +19,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from outside.harness import Desk, Server
+from outside.harness import Server
 from playwright.async_api import async_playwright, expect
 
 from browser.screens import ARGUMENTS, House, chromium
-from browser.town import COMMUNITY, at, district, usual_duty
+from browser.town import COMMUNITY, at, district
 
 FACTS_PER_SECOND = 50
 PRESSES_PER_SECOND = 5
@@ -88,20 +88,14 @@ def crowded(people: int) -> dict[str, Any]:
 @asynccontextmanager
 async def house(folder: Path, people: int) -> AsyncIterator[House]:
     """The town of the stories, larger, with a browser before it."""
-    server = Server(folder, district=crowded(people))
-    try:
-        await asyncio.to_thread(server.start)
-        async with async_playwright() as playwright, Desk(server) as desk:
-            browser = await playwright.chromium.launch(
-                executable_path=chromium(), args=[*ARGUMENTS, "--enable-precise-memory-info"]
-            )
-            await usual_duty(desk)
-            made = House(server, browser, desk)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium(), args=[*ARGUMENTS, "--enable-precise-memory-info"]
+        )
+        async with House.opened(Server(folder, district=crowded(people)), browser) as made:
             yield made
             await made.leave()
-            await browser.close()
-    finally:
-        server.end()
+        await browser.close()
 
 
 async def _signal(here: House, device: str, number: str) -> str:

@@ -21,7 +21,8 @@ import asyncio
 import os
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -366,6 +367,18 @@ class House:
                 await screen.context.tracing.stop(path=folder / f"{name}.zip")
             (folder / f"{name}.txt").write_text("\n".join(screen.troubles), encoding="utf-8")
         (folder / "server.log").write_text(self.server.log, encoding="utf-8")
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, server: Server, browser: Browser) -> AsyncIterator[Self]:
+        """A house whose server starts and ends with it, with the usual people on duty."""
+        try:
+            server.start()
+            async with Desk(server) as desk:
+                await usual_duty(desk)
+                yield cls(server, browser, desk)
+        finally:
+            server.end()
 
     async def leave(self) -> list[str]:
         """Close everything; what the screens complained of."""

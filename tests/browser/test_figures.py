@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from outside.harness import PATIENCE, Desk, Server
+from outside.harness import PATIENCE, Server
 from playwright.async_api import Browser
 
 from browser import measure
 from browser.screens import House
-from browser.town import usual_duty
 
 CALLS = 200
 
@@ -21,15 +20,9 @@ CALLS = 200
 async def crowded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A larger town, for both."""
     server = Server(tmp_path_factory.mktemp("crowded"), district=measure.crowded(CALLS))
-    try:
-        server.start()
-        async with Desk(server) as desk:
-            await usual_duty(desk)
-            here = House(server, browser, desk)
-            yield here
-            await here.leave()
-    finally:
-        server.end()
+    async with House.opened(server, browser) as here:
+        yield here
+        await here.leave()
 
 
 async def test_a_press_is_painted_while_fifty_facts_a_second_come(crowded: House) -> None:

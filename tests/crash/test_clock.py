@@ -79,11 +79,14 @@ async def _rota(desk: Desk, place: Village) -> None:
     station = await desk.get(f"/stations/{near}")
     (await desk.put(f"/stations/{near}", station | {"hours": {"sun": ["00:00-01:30"]}})).ok(200)
 
-    async def open_at(moment: str) -> bool:
-        found = await desk.get(f"/residents/{place.resident}/routing", at=moment)
-        return near in [one["station"] for one in found["items"] if one["able"]]
+    async def opens(where: str, *moments: tuple[str, bool]) -> None:
+        for moment, is_open in moments:
+            found = await desk.get(f"/residents/{place.resident}/routing", at=moment)
+            able = [one["station"] for one in found["items"] if one["able"]]
+            assert (near in able) is is_open, f"in {where}, {moment}"
 
-    for moment, is_open in (
+    await opens(
+        "New York",
         ("2026-11-01T03:59:00Z", False),  # Saturday, 23:59
         ("2026-11-01T05:20:00Z", True),  # 01:20 in summer
         ("2026-11-01T05:40:00Z", False),
@@ -91,18 +94,17 @@ async def _rota(desk: Desk, place: Village) -> None:
         ("2026-11-01T06:40:00Z", False),
         ("2026-03-08T06:20:00Z", True),  # 01:20, and then it is three
         ("2026-03-08T07:20:00Z", False),
-    ):
-        assert await open_at(moment) is is_open, f"in New York, {moment}"
+    )
     (await desk.post("/district", {"district": _in("Europe/Berlin")})).ok(200)
-    for moment, is_open in (
+    await opens(
+        "Berlin",
         ("2026-11-01T05:20:00Z", False),
         ("2026-10-31T23:20:00Z", True),
         ("2026-10-25T00:20:00Z", False),  # 02:20 in summer
         ("2026-10-24T23:20:00Z", True),
         ("2027-03-28T00:20:00Z", True),  # 01:20, and then it is three
         ("2027-03-28T01:20:00Z", False),
-    ):
-        assert await open_at(moment) is is_open, f"in Berlin, {moment}"
+    )
 
 
 @pytest.mark.skipif(not _LIBRARIES, reason="no libfaketime here: apt-get install faketime")

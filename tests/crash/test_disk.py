@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ from crash.trial import HARD, Trial, limit, trial_in
 RATE = 80 if HARD else 15
 FULL_SECONDS = 30.0 if HARD else 2.5
 TIMES = 5 if HARD else 1
+
+
+def trial_on(disk: Path, folder: Path) -> AbstractAsyncContextManager[Trial]:
+    """A trial whose data folder is on that disk, and nothing else of it."""
+    return trial_in(folder / "town", env={"YIJIAN_DATA": str(disk / "data")})
 
 
 async def _told(trial: Trial, why: str, *, beats_too: bool = True) -> None:
@@ -64,7 +70,7 @@ async def _no_receipt_meanwhile(trial: Trial, seconds: float) -> int:
 async def test_the_disk_of_the_data_folder_is_full(tmp_path: Path) -> None:
     refused, back = 0, 0.0
     with small_disk(tmp_path / "disk", megabytes=64) as disk:
-        async with trial_in(tmp_path / "town", env={"YIJIAN_DATA": str(disk.folder / "data")}) as trial:
+        async with trial_on(disk.folder, tmp_path) as trial:
             trial.operator.patience_seconds = FULL_SECONDS + 40
             async with trial.pressing(RATE):
                 for _ in range(TIMES):
@@ -99,7 +105,7 @@ async def _until_nothing_is_stored(trial: Trial) -> None:
 async def test_a_full_disk_and_a_kill_at_once(tmp_path: Path) -> None:
     """Killed while full, it does not start and says why, or starts; with room it does, and nothing is lost."""
     with small_disk(tmp_path / "disk", megabytes=64) as disk:
-        async with trial_in(tmp_path / "town", env={"YIJIAN_DATA": str(disk.folder / "data")}) as trial:
+        async with trial_on(disk.folder, tmp_path) as trial:
             trial.operator.patience_seconds = 60
             async with trial.pressing(RATE):
                 await asyncio.sleep(2)
@@ -123,7 +129,7 @@ async def test_a_full_disk_and_a_kill_at_once(tmp_path: Path) -> None:
 async def test_the_disk_is_read_only_after_an_error(tmp_path: Path) -> None:
     """Stopped on it, it does not start and says why; checked and mounted again, it goes on."""
     with failing_disk(tmp_path / "disk", megabytes=48) as disk:
-        async with trial_in(tmp_path / "town", env={"YIJIAN_DATA": str(disk.folder / "data")}) as trial:
+        async with trial_on(disk.folder, tmp_path) as trial:
             trial.operator.patience_seconds = 60
             async with trial.pressing(RATE):
                 await asyncio.sleep(1)
