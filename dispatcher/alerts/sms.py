@@ -23,7 +23,7 @@ from aiohttp.abc import AbstractResolver
 from msgspec.structs import replace
 
 from config.sms import WRITERS, Accepted, SmsProvider, fill, url_coded
-from dispatcher.alerts import exchange
+from dispatcher.alerts.exchange import Answer, Exchange
 from dispatcher.alerts.outcome import Outcome, of_error, of_status
 from dispatcher.alerts.targets import Targets, connector, target
 
@@ -60,11 +60,11 @@ class SmsSender:
         self._health = {provider.name: _Health() for provider in providers}
         # No line is kept: one that the other side just closed would be a message of which nobody knows whether it went.
         made = connector(targets, per_host=0, keep_alive=False, lookup=lookup, tls=tls)
-        self._session = exchange.session(made)
+        self._exchange = Exchange(made)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        await self._exchange.close()
 
     async def send(self, *, phone: str, text: str, message_id: str) -> Outcome:
         """Ask each provider until one accepts: `sent`, with its name and its id. Never raises for what is out there.
@@ -98,7 +98,7 @@ class SmsSender:
             health.rests_until = max(health.rests_until, loop.time() + provider.timeout_seconds)
         try:
             async with asyncio.timeout(provider.timeout_seconds):
-                outcome = await self._exchange(provider, values)
+                outcome = await self._try(provider, values)
         except (aiohttp.ClientError, OSError) as error:
             outcome = of_error(error)
         if outcome.fate == "retry":
@@ -110,11 +110,11 @@ class SmsSender:
             health.failures, health.rests_until = 0, 0.0
         return replace(outcome, provider=provider.name)
 
-    async def _exchange(self, provider: SmsProvider, values: Mapping[str, str]) -> Outcome:
+    async def _try(self, provider: SmsProvider, values: Mapping[str, str]) -> Outcome:
         url = target(fill(provider.url, values, url_coded), self._targets)
         headers = {name: fill(template, values, str) for name, template in provider.headers}
         body = fill(provider.body, values, WRITERS[provider.writing]).encode() if provider.body else None
-        answer = await exchange.ask(self._session, provider.method, url, headers, body, read=True)
+        answer = await self._exchange.ask(provider.method, url, headers, body, read=True)
         if not provider.accepted.status(answer.status):
             outcome = of_status(answer.status, answer.retry_after, answer.date)
             # Another 2xx than the one that counts: it is no, and it may be yes later.
@@ -152,7 +152,7 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def _said(answer: exchange.Answer) -> Any:
+def _said(answer: Answer) -> Any:
     """The answer as JSON; as text where it is none."""
     try:
         return msgspec.json.decode(answer.content)

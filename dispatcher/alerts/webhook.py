@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from dispatcher.alerts import exchange
+from dispatcher.alerts.exchange import Answer, Exchange
 from dispatcher.alerts.outcome import Outcome, of_error, of_status
 from dispatcher.alerts.targets import TargetRefused, Targets, connector, hop, kept_target
 from dispatcher.core.signing import signature, signing_key
@@ -38,11 +38,11 @@ class WebhookSender:
         self, targets: Targets, *, lookup: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._targets = targets
-        self._session = exchange.session(connector(targets, per_host=PER_HOST, lookup=lookup, tls=tls))
+        self._exchange = Exchange(connector(targets, per_host=PER_HOST, lookup=lookup, tls=tls))
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        await self._exchange.close()
 
     async def send(
         self, *, url: str, secret: str, message_id: str, timestamp_seconds: int, body: bytes
@@ -79,12 +79,12 @@ class WebhookSender:
                 return Outcome("failed", f"http_{answer.status} refused: {refused.reason}")
         return Outcome("failed", "too many redirects")
 
-    async def _ask(self, url: URL, headers: dict[str, str], body: bytes) -> exchange.Answer:
+    async def _ask(self, url: URL, headers: dict[str, str], body: bytes) -> Answer:
         try:
-            return await exchange.ask(self._session, "POST", url, headers, body, read=False)
+            return await self._exchange.ask("POST", url, headers, body, read=False)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             if isinstance(error, aiohttp.ClientConnectorError):
                 raise
             # An idle line that the other side was just closing looks like this. The message keeps its id, so that one
             # which did arrive is known again; waiting for the next try would make a press seconds late.
-            return await exchange.ask(self._session, "POST", url, headers, body, read=False)
+            return await self._exchange.ask("POST", url, headers, body, read=False)

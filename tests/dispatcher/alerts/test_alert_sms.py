@@ -14,12 +14,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from aiohttp import web
 from far_side import Answer, FarSide, Names, far_side, flood, hang, raw_side, reset, status
+from yarl import URL
 
 from config.sms import SmsProvider, read_sms
 from dispatcher.alerts import sms
+from dispatcher.alerts.exchange import Exchange
 from dispatcher.alerts.outcome import Outcome
 from dispatcher.alerts.sms import SmsSender, telephone
-from dispatcher.alerts.targets import Targets
+from dispatcher.alerts.targets import Targets, connector
 
 PHONE = "+99913800000001"
 TEXT = '紧急求救：王"秀"英\\，3号楼&501室=+100% <急>{phone}${PATH}'
@@ -389,3 +391,21 @@ async def test_no_why_holds_a_number_a_text_or_a_key() -> None:
         async with sending(asked, provider("http://10.1.1.1/s3cret", name="b")) as sender:
             outcome = await send(sender)
     assert outcome.why == "sms-1 http_400; b refused: private address"
+
+
+async def test_what_is_filled_in_adds_no_header() -> None:
+    lines = Exchange(connector(Targets.LOOPBACK, per_host=0))
+    try:
+        async with far_side(status(200)) as side:
+            for value in ("a\r\nX: b", "a\nX: b", "a\0b"):
+                with pytest.raises(ValueError, match="more than one line"):
+                    await lines.ask("GET", URL(side.url), {"X-Text": value}, None, read=True)
+            assert side.got == []
+            answer = await lines.ask("GET", URL(side.url), {"accept": "text/plain"}, None, read=True)
+            assert answer.status == 200
+            assert [value for name, value in side.got[0].headers.items() if name.lower() == "accept"] == [
+                "text/plain"
+            ]
+            assert "Content-Length" not in side.got[0].headers
+    finally:
+        await lines.close()
