@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -15,6 +16,9 @@ from dispatcher.feed import FeedEvent
 
 #: News that is older than this when it goes out says so.
 LATE_SECONDS = 120
+
+#: The same news goes to every webhook that hears of it, and to nearly all in the same moment.
+_for_all = lru_cache(64)(FeedEvent.news)
 
 #: Texts for people who work with the console: only these hold a link to a call.
 _FOR_STAFF = ("summons.", "again", "overdue")
@@ -75,7 +79,7 @@ def news(message: Message, event: FeedEvent, now_us: int) -> bytes:
     more: dict[str, object] = {"late_seconds": round(late, 1)} if late else {}
     if message.target != message.endpoint.partition("/")[2]:
         more["contact"] = message.target.partition("@")[0]  # it is for this contact of the resident
-    return event.news(**more)
+    return event.news(**more) if more else _for_all(event)
 
 
 def late_seconds(message: Message, now_us: int) -> float:
