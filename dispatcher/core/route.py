@@ -9,13 +9,14 @@ closed, below capacity, somebody on duty, not declined this call. The district d
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from math import floor
 from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from config.doors import from_us
@@ -47,8 +48,7 @@ TOLD = 20
 VOLUNTEERS_MAX = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True, gc=False):
     """A station as seen from a place: `seconds` of travel (None: unreachable), `distance_m` (None: reckoned by area)."""
 
     station: Station
@@ -61,8 +61,7 @@ class Reach:
         return self.distance_m is None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True, gc=False):
     """Is a station able in itself, apart from any call? `reason` is empty when it is."""
 
     reason: str
@@ -92,8 +91,17 @@ class Atlas:
         self._lineage: dict[str, frozenset[str]] = {}
         self._cells: dict[tuple[int, int, int], list[tuple[float, str, Station]]] = {}
 
-    def ranked(self, place: Location | None, area: str, tier: int) -> Iterator[Reach]:
-        """The tier's stations, nearest first; those without a way to reach them last."""
+    def ranked(
+        self,
+        place: Location | None,
+        area: str,
+        tier: int,
+        matters: Callable[[Station], bool] = lambda _: True,
+    ) -> Iterator[Reach]:
+        """The tier's stations, nearest first; those without a way to reach them last.
+
+        Of stations that do not matter (any more) when their turn comes no way is reckoned, and they may be left out.
+        """
         self._refresh()
         ready = [
             (*_order(reach), reach) for reach in (self._by_area(one, area) for one in self._placeless[tier])
@@ -110,6 +118,8 @@ class Atlas:
         for bound, station_id, station in self._cell(place, tier):
             while ready and ready[0][0] <= bound:
                 yield heapq.heappop(ready)[2]
+            if not matters(station):
+                continue
             leg = self._travel.leg(place, station)
             reach = (
                 Reach(station, leg.seconds, leg.distance_m) if leg is not None else Reach(station, None, None)
@@ -247,8 +257,8 @@ class World:
         if reason:
             return reason
         if capacity and station.capacity is not None:
-            others = (self.load.get(station.id) or set()) - {without}
-            if len(others) >= station.capacity:
+            carried = self.load.get(station.id) or ()
+            if len(carried) - (without in carried) >= station.capacity:
                 return "full"
         return ""
 
@@ -360,7 +370,12 @@ def _nearest(call: Call, world: World, tiers: Sequence[int], why: str, without: 
     for tier in tiers:
         best: tuple[float, Reach, Standing] | None = None
         nearer: list[tuple[float, PassedOver]] = []
-        for reach in world.atlas.ranked(world.place, world.area_of(call), tier):
+
+        def matters(station: Station, nearer: list[tuple[float, PassedOver]] = nearer) -> bool:
+            # When a whole town presses nearly all are full: beyond those that are told, it is enough that they are.
+            return len(over) + len(nearer) < TOLD or not world.unable(station, call)
+
+        for reach in world.atlas.ranked(world.place, world.area_of(call), tier, matters):
             seconds = reach.seconds
             if best is not None and (seconds is None or seconds >= best[0]):
                 break

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from small_town import NOW_US, SECOND, SmallTown, place
 
 from dispatcher.core.call import OfferState
 from dispatcher.core.district import Closure, OnCall, Role, Staff, StationKind, Target, Travel
-from dispatcher.core.route import BEYOND_STREET, choose, explain, lost
+from dispatcher.core.geo import GreatCircle
+from dispatcher.core.route import BEYOND_STREET, Atlas, choose, explain, lost
 
 
 def asked(choice):
@@ -129,6 +132,33 @@ def test_of_a_hundred_stations_the_nearest_able_is_found_beyond_those_at_hand():
     choice = choose(Target.NEAREST, town.pressed(), town.world())
     assert asked(choice) == ["able"]
     assert len(choice.passed_over) == 20, "as many as a person reads"
+
+
+def test_where_nearly_all_are_full_few_ways_are_reckoned_and_the_choice_is_the_same(monkeypatch):
+    """In a bad night the district is full: each press must not reckon the way to every station of it."""
+    chance, ranked, reckon, ways = random.Random(5), Atlas.ranked, GreatCircle.leg, []
+    monkeypatch.setattr(GreatCircle, "leg", lambda *asked: ways.append(asked) or reckon(*asked))
+    for able in [0, 1, 3, 40] * 8:
+        free = set(chance.sample(range(80), able))
+        town = SmallTown(
+            *(
+                SmallTown.station(
+                    f"st-{n:02}",
+                    chance.choice(("care", "centre")),
+                    chance.randrange(100, 9000),
+                    capacity=int(n in free),
+                    travel=chance.choice(list(Travel)),
+                )
+                for n in range(80)
+            )
+        )
+        call = town.pressed()
+        ways.clear()
+        choice = choose(Target.NEAREST, call, town.world())
+        assert len(ways) <= 50 + able
+        with monkeypatch.context() as plain:
+            plain.setattr(Atlas, "ranked", lambda *asked: ranked(*asked[:4]))
+            assert choose(Target.NEAREST, call, town.world()) == choice
 
 
 def test_the_map_is_looked_at_anew_when_a_station_moves():
