@@ -13,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 # Written in PostgreSQL's words, ON CONFLICT included; SQLite's compiler understands every one of them that we use.
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import ClauseElement, Executable, Insert, Select
+from sqlalchemy.sql.crud import REQUIRED
 from sqlalchemy.sql.dml import UpdateBase
 
 Row = tuple[Any, ...]
@@ -81,7 +82,7 @@ def _compiled(statement: ClauseElement, dialect: Dialect) -> Compiled:
     tag = names.index(_TAG) if _TAG in names else None
     if tag is not None:
         del names[tag]
-    fixed = {name: value for name, value in compiled.params.items() if value is not None}
+    fixed = {name: value for name, value in compiled.params.items() if value not in (None, REQUIRED)}
     bind: Callable[[Mapping[str, Any]], Row]
     if any(name in fixed for name in names):
 
