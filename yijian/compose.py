@@ -49,7 +49,7 @@ from yijian.house import House, house
 from yijian.keeping import Keeper
 from yijian.ports import DownlinkPort, InboxPort
 from yijian.posting import post_office, wording
-from yijian.serving import bound, ready, spare_the_collector, url_of
+from yijian.serving import bound, ready, spare_the_collector, take_short_turns, url_of
 from yijian.vouching import provider
 from yijian.watching import Watch, watch
 
@@ -137,6 +137,7 @@ async def _serve(
     keeper.watches(app[STREAMS])
     runner = make_runner(app)
     spare_the_collector()
+    take_short_turns()
     housekeeping = Housekeeping(rooms.store, rooms.clock, keep_closed_days=keep_closed_days)
     housekeeping.on_archived = rooms.feed.archived
     stop = asyncio.Event()
