@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import asin, atan2, cos, hypot, isfinite, pi, radians, sin, sqrt
 from typing import Protocol
 
+from msgspec import Struct
+
 from dispatcher.core.district import Location, Station
 from dispatcher.core.district import Travel as Mode
 
@@ -140,8 +142,7 @@ def rough_m(a: Location, b: Location) -> float:
     return _DEGREE_M * hypot(b.lat - a.lat, east * cos((a.lat + b.lat) * (pi / 360)))
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True, gc=False):
     """A way to a place: how long the people need, and how far it is. Getting ready (on call) is not in it."""
 
     seconds: float

@@ -103,27 +103,22 @@ class Atlas:
         Of stations that do not matter (any more) when their turn comes no way is reckoned, and they may be left out.
         """
         self._refresh()
-        ready = [
-            (*_order(reach), reach) for reach in (self._by_area(one, area) for one in self._placeless[tier])
-        ]
+        somewhere = self._placeless[tier]
         if place is None:
-            ready += [
-                (*_order(reach), reach)
-                for reach in (self._by_area(one, area) for _, one in self._placed[tier])
-            ]
-            ready.sort()
+            somewhere = [*somewhere, *(station for _, station in self._placed[tier])]
+        ready = [(*_order(reach), reach) for reach in (self._by_area(one, area) for one in somewhere)]
+        ready.sort()
+        if place is None:
             yield from (reach for _, _, reach in ready)
             return
-        heapq.heapify(ready)
         for bound, station_id, station in self._cell(place, tier):
             while ready and ready[0][0] <= bound:
                 yield heapq.heappop(ready)[2]
             if not matters(station):
                 continue
             leg = self._travel.leg(place, station)
-            reach = (
-                Reach(station, leg.seconds, leg.distance_m) if leg is not None else Reach(station, None, None)
-            )
+            way = (leg.seconds, leg.distance_m) if leg is not None else (None, None)
+            reach = Reach(station, *way)
             heapq.heappush(ready, (_order(reach)[0], station_id, reach))
         while ready:
             yield heapq.heappop(ready)[2]
@@ -371,8 +366,8 @@ def _nearest(call: Call, world: World, tiers: Sequence[int], why: str, without: 
         best: tuple[float, Reach, Standing] | None = None
         nearer: list[tuple[float, PassedOver]] = []
 
+        # When a whole town presses nearly all are full: beyond those that are told, it is enough that they are.
         def matters(station: Station, nearer: list[tuple[float, PassedOver]] = nearer) -> bool:
-            # When a whole town presses nearly all are full: beyond those that are told, it is enough that they are.
             return len(over) + len(nearer) < TOLD or not world.unable(station, call)
 
         for reach in world.atlas.ranked(world.place, world.area_of(call), tier, matters):
@@ -412,14 +407,8 @@ def _desk(call: Call, world: World, why: str) -> Choice:
     desk = world.roll.desk()
     seconds = distance = None
     if world.place is not None and desk.location is not None:
-        reach = next(
-            (
-                r
-                for r in world.atlas.ranked(world.place, world.area_of(call), DESK_TIER)
-                if r.station.id == desk.id
-            ),
-            None,
-        )
+        ways = world.atlas.ranked(world.place, world.area_of(call), DESK_TIER)
+        reach = next((one for one in ways if one.station.id == desk.id), None)
         if reach is not None and reach.seconds is not None and reach.distance_m is not None:
             seconds, distance = round(reach.seconds, 1), round(reach.distance_m, 1)
     return Choice(
