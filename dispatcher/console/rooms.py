@@ -279,7 +279,7 @@ class Routing(Protocol):
     """Who would be asked."""
 
     def __call__(self, resident_id: str, at_us: int) -> Awaitable[list[dict[str, Any]]]:
-        """`{"station","tier","travel_seconds","distance_m","able","reason"}` each, in the order of asking."""
+        """`{"station","station_name","kind","tier","travel_seconds","distance_m","able","reason"}` each, in the order of asking."""
         ...
 
 

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from devices.signal import Key
 from dispatcher.core.call import Evidence, OfferState, Outcome, State
-from dispatcher.core.district import Location, Role, Staff, Station
+from dispatcher.core.district import Location, Role, Staff, Station, StationKind
 from dispatcher.core.follow_up import Result
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -278,9 +278,11 @@ class MeView(Struct, frozen=True):
 
 
 class RouteView(Struct, frozen=True):
-    """One who would be asked, or why not."""
+    """One who would be asked, or why not; with its name, since it may stand in an area that the asker does not see."""
 
     station: str
+    station_name: str | None
+    kind: StationKind
     tier: int
     travel_seconds: float | None
     distance_m: float | None

@@ -478,6 +478,8 @@ def explain(call: Call, world: World) -> list[dict[str, object]]:
             rows.append(
                 {
                     "station": reach.station.id,
+                    "station_name": reach.station.name or None,
+                    "kind": reach.station.kind,
                     "tier": tier,
                     "able": not reason,
                     "reason": reason or ("on_call" if standing.on_call else "able"),

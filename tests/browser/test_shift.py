@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -80,6 +81,36 @@ async def _ledger_is(console: Console, call: str, journal: list, closed: dict) -
         first["call.seen"],
         *(closed[name]["at"] for name in ("accepted", "en_route", "on_scene", "closed")),
     ]
+
+
+async def test_a_duty_that_was_not_written_down_is_said_in_red_and_asked_again(house: House) -> None:
+    (await house.desk.post("/staff/s-02/duty", {"on": False})).ok()
+    console = await house.console("s-02")
+    console.may_fail(r"\b500 POST .*/duty")
+    await console.page.route("**/duty", lambda route: route.fulfill(status=500, json={"detail": "no room"}))
+    await console.find("[data-action=start-shift]").click()
+    banner = console.find("[data-banner=duty]")
+    await expect(banner).to_contain_text("上岗没有登记成功")
+    await expect(console.find("[data-action=end-shift]")).to_contain_text("未登记上岗")
+    await console.page.unroute("**/duty")
+    await banner.get_by_role("button").click()
+    await expect(banner).to_have_count(0)
+    await expect(console.find("[data-action=end-shift]")).to_contain_text("值守中")
+    assert (await house.desk.get("/staff/s-02"))["on_duty"] is True
+
+
+async def test_a_station_hands_a_call_on_to_one_beyond_its_own_area(house: House) -> None:
+    near, other = await asyncio.gather(house.console("s-01"), house.console("s-03"))
+    call = await house.press("btn-04")
+    card = await near.open(call)
+    await near.step("transfer")
+    choice = card.locator(".transfer label", has_text="东园日间照料中心")
+    await expect(choice).to_contain_text("公里")
+    await expect(card.locator(".transfer label", has_text="古槐区值班台")).to_be_visible()
+    await choice.click()
+    await card.locator("[data-confirm=transfer]").click()
+    await expect(other.row(call)).to_contain_text("郑淑华")
+    assert offers(await house.desk.call(call)) == ["st-01", "st-02"]
 
 
 @pytest.mark.parametrize("answer", ["answered", "no_answer"])

@@ -165,7 +165,8 @@ class Realm:
 
 def without_names_of_calls(told: Any) -> Any:
     """The answer or event without what whoever sees a call may read of stations elsewhere: in `accepted`, `dispatches` and
-    `passed_over` of a call the `station_name`, where it is the name of the station beside it. In any other place it stays.
+    `passed_over` of a call, and in a line of a resident's routing (to whom a call may be handed on), the `station_name`,
+    where it is the name of the station beside it. In any other place it stays.
     """
     if isinstance(told, list):
         return [without_names_of_calls(one) for one in told]
@@ -178,6 +179,8 @@ def without_names_of_calls(told: Any) -> Any:
         for name in ("dispatches", "passed_over"):
             if isinstance(told.get(name), list):
                 made[name] = [_unnamed(one) for one in made[name]]
+    elif {"tier", "able", "reason"} <= told.keys():
+        return _unnamed(made)
     return made
 
 

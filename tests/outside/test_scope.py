@@ -589,10 +589,12 @@ async def test_a_call_in_sight_names_its_stations_and_tells_nothing_else_of_them
     assert {one["station_name"] for one in asked} == {"~st-c3-zz~"}
     first = await desks["station"].step(realm.call("lost"), "accept")
     assert (first.status, first.body["accepted"]["station_name"]) == (409, "~st-c3-zz~")
-    assert "~st-c3-zz~1" not in json.dumps([held, first.body]), "its telephone"
+    routing = await desks["station"].get("/residents/res-c1-zz/routing")
+    assert [one["station_name"] for one in routing["items"] if one["station"] == "st-c3-zz"] == ["~st-c3-zz~"]
+    assert "~st-c3-zz~1" not in json.dumps([held, first.body, routing]), "its telephone"
 
 
-def test_only_a_call_may_name_a_station_of_elsewhere() -> None:
+def test_only_a_call_or_a_routing_may_name_a_station_of_elsewhere() -> None:
     """What the walk lets pass, and what it does not."""
     call = {
         "state": "accepted",
@@ -600,8 +602,11 @@ def test_only_a_call_may_name_a_station_of_elsewhere() -> None:
         "dispatches": [{"station": "st-c3-zz", "station_name": "~st-c3-zz~"}],
         "passed_over": [{"station": "st-c3-zz", "station_name": "~st-c3-zz~"}],
     }
-    assert "~" not in json.dumps(without_names_of_calls({"items": [call]}))
+    route = {"station": "st-c3-zz", "station_name": "~st-c3-zz~", "tier": 0, "able": True, "reason": "able"}
+    assert "~" not in json.dumps(without_names_of_calls({"items": [call, route]}))
     for other in (
+        {**route, "kind": "~st-c3-zz~"},
+        {**route, "station_name": "~st-b-zz~"},
         {"station": "st-c3-zz", "station_name": "~st-c3-zz~"},
         {"accepted": {"station": "st-c3-zz", "station_name": "~st-c3-zz~"}},
         {"state": "on", "closed": {"station": "st-c3-zz", "station_name": "~st-c3-zz~"}},

@@ -157,3 +157,6 @@ async def test_who_would_be_asked(client, api):
     assert status == 200
     assert answer["items"][0]["station"] in {"st-1", "st-2", "st-3"}
     assert {"able", "reason", "tier", "travel_seconds", "distance_m"} <= set(answer["items"][0])
+    named = {one["station"]: (one["station_name"], one["kind"]) for one in answer["items"]}
+    assert all(name for name, _ in named.values()), "whoever asks may not see the area where it stands"
+    assert named["st-1"][1] == "care_station"

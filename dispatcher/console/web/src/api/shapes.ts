@@ -206,6 +206,8 @@ export interface Fault {
 
 export interface Route {
   station: string;
+  station_name: string | null;
+  kind: Station["kind"];
   tier: number;
   travel_seconds: number | null;
   distance_m: number | null;
