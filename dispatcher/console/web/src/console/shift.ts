@@ -15,6 +15,10 @@ const KEPT = "yijian.shift";
 
 export const onShift = ref(false);
 export const shiftSaid = ref("");
+/** The register has not said yes yet: until then nobody is asked to come because of us. */
+export const dutyAsked = ref(false);
+/** Why going on or off duty was not written down; empty: it was. */
+export const dutyWrong = ref("");
 
 /** Of this tab: a reload in the middle of a shift goes on with it, but the sound must be unlocked by a click again. */
 export function resumeShift(): void {
@@ -38,9 +42,17 @@ export function keepShift(): void {
 async function duty(on: boolean, patienceMs?: number): Promise<string> {
   const staff = live.me.value?.staff ?? "";
   if (staff === "") return on ? say("shift.notRecorded") : say("shift.ended");
+  dutyAsked.value = true;
   const answer = await write<unknown>(`/staff/${encodeURIComponent(staff)}/duty`, { on }, patienceMs === undefined ? {} : { patienceMs });
+  dutyAsked.value = false;
+  dutyWrong.value = answer.ok ? "" : say(on ? "shift.failed" : "shift.endFailed", { why: whyNot(answer.problem, "accept") });
   if (answer.ok) return on ? say("shift.started") : say("shift.ended");
-  return say("shift.failed", { why: whyNot(answer.problem, "accept") });
+  return dutyWrong.value;
+}
+
+/** Once more, after it was not written down. */
+export async function dutyAgain(): Promise<void> {
+  if (!dutyAsked.value) shiftSaid.value = await duty(onShift.value);
 }
 
 /** Must be called from a click. */

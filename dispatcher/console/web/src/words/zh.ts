@@ -28,6 +28,7 @@ export const zh = {
     none: "无",
     loading: "正在读取",
     retry: "重试",
+    withId: "{name}（{id}）",
   },
   login: {
     title: "进入调度工作台",
@@ -73,7 +74,10 @@ export const zh = {
     started: "已上岗，声音已打开",
     ended: "已离岗",
     notRecorded: "声音已打开。（此令牌不属于任何在册人员，没有登记上岗）",
-    failed: "声音已打开，但上岗没有登记成功：{why}",
+    asked: "正在上岗",
+    unsure: "未登记上岗",
+    failed: "声音已打开，但上岗没有登记成功，呼叫不会派给您：{why}",
+    endFailed: "离岗没有登记成功，系统仍算您在岗：{why}",
     note: "网页叫不醒锁屏的手机：夜间靠短信和电话。",
     leave: {
       behind: "您手上还有{what}。先交接班，下一班才知道。",
