@@ -6,6 +6,7 @@ are the register's own (`dispatcher.core.district_check`).
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +20,10 @@ from config.doors import from_us
 from devices.signal import Key
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
+from dispatcher.console.endpoint import Kind as QueryKind
 from dispatcher.console.masking import mask_identity, mask_resident, masks, put_back, put_back_identity
 from dispatcher.console.problems import Problem, not_found, wrong
-from dispatcher.console.shapes import StaffView, StationView, listed
+from dispatcher.console.shapes import StaffView, StationView, counted, listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
 from dispatcher.core.roll import Item, Roll
 from dispatcher.finding import SECTIONS as SEARCHED
@@ -62,6 +64,9 @@ _SEARCH = (
         "by name, pinyin or its initials, telephone, address, id, its area or station; what fits best comes first",
     ),
 )
+_TOTAL = Query("total", "tell how many there are in all, too", QueryKind.FLAG)
+#: So many are counted before the loop gets its turn.
+_COUNTED_A_TURN = 500
 _UNMASK = (
     Query(
         "unmask",
@@ -155,10 +160,29 @@ def _listing(kind: Kind) -> Callable[[Ask], Any]:
         items, more = ask.rooms.register.page(
             kind.section, after_cursor(ask.cursor), ask.limit, keep, roll.district.code
         )
-        shown = [_shown_to(ask, item) for item in items]
-        return Answer({"items": shown, "next": None if more is None else cursor_of(more)})
+        body: dict[str, Any] = {
+            "items": [_shown_to(ask, item) for item in items],
+            "next": None if more is None else cursor_of(more),
+        }
+        if ask.query.get("total"):
+            everyone = area is None and not others and ask.scope.sees_all(roll)
+            body["total"] = await _counted(kind, roll, None if everyone else keep)
+        return Answer(body)
 
     return listing
+
+
+async def _counted(kind: Kind, roll: Roll, keep: Callable[[Roll, Item], bool] | None) -> int:
+    """How many there are in all; of a large register in pieces, so that no press waits for it."""
+    items: dict[str, Any] = getattr(roll, kind.section)
+    if keep is None:
+        return len(items)
+    total = 0
+    for place, item in enumerate(list(items.values()), 1):
+        total += keep(roll, item)
+        if place % _COUNTED_A_TURN == 0:
+            await asyncio.sleep(0)
+    return total
 
 
 async def _searched(ask: Ask, kind: Kind, roll: Roll, keep: Callable[[Roll, Item], bool]) -> Answer:
@@ -168,8 +192,9 @@ async def _searched(ask: Ask, kind: Kind, roll: Roll, keep: Callable[[Roll, Item
     items: dict[str, Any] = getattr(roll, kind.section)
     ids = finder.found(roll, kind.section, ask.query["search"])
     fit = [items[item_id] for item_id in ids if item_id in items and keep(roll, items[item_id])]
-    found = paged(ask, fit)
-    return Answer({**found.body, "items": [_shown_to(ask, item) for item in found.body["items"]]})
+    body = paged(ask, fit).body
+    total = {"total": len(fit)} if ask.query.get("total") else {}
+    return Answer({**body, **total, "items": [_shown_to(ask, item) for item in body["items"]]})
 
 
 def _area_of(roll: Roll, item: Item) -> str:
@@ -297,8 +322,14 @@ def _endpoints(kind: Kind) -> Iterator[Endpoint]:
         zh=f"{kind.zh}列表",
         handle=_listing(kind),
         roles=kind.readers,
-        query=(*(_BY[name] for name in kind.asked_by), *(_SEARCH if searched else ()), *PAGING, DISTRICT),
-        answer=listed(item),
+        query=(
+            *(_BY[name] for name in kind.asked_by),
+            *(_SEARCH if searched else ()),
+            *PAGING,
+            _TOTAL,
+            DISTRICT,
+        ),
+        answer=counted(item),
         audit=Act.LIST if kind.people else None,
         **common,
     )

@@ -338,3 +338,9 @@ def listed(item: Any) -> dict[str, Any]:
         "properties": {"items": {"type": "array", "items": item}, "next": {"type": ["string", "null"]}},
         "required": ["items", "next"],
     }
+
+
+def counted(item: Any) -> dict[str, Any]:
+    """The schema of a page of a list that says how many there are in all, where that is asked."""
+    page = listed(item)
+    return {**page, "properties": {**page["properties"], "total": {"type": "integer"}}}

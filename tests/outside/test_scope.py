@@ -229,6 +229,7 @@ PLAIN = {
     "since",
     "until",
     "limit",
+    "total",
     "cursor",
     "at",
     "after",

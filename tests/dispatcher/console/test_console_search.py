@@ -22,6 +22,31 @@ async def test_somebody_is_found_by_pinyin_page_by_page_and_only_in_scope(api, w
     assert (await api("GET", "/residents?search=nobody-at-all"))[1] == {"items": [], "next": None}
 
 
+async def test_a_list_tells_how_many_there_are_in_all_where_that_is_asked_and_within_the_scope(api, world):
+    roll = world.rolls.default
+    home = roll.stations["st-1"].area
+    for number in range(3):
+        await world.register.put(
+            "residents", {"id": f"r-7{number}", "name": "卜相识", "area": home if number else ""}
+        )
+    roll = world.rolls.default
+    _, page = await api("GET", "/residents?limit=1&total=true")
+    assert (len(page["items"]), page["total"]) == (1, len(roll.residents))
+    assert "total" not in (await api("GET", "/residents?limit=1"))[1]
+    theirs = sum(roll.within(one.area, home) for one in roll.residents.values())
+    assert 0 < theirs < len(roll.residents)
+    _, page = await api("GET", "/residents?limit=1&total=true", who="station")
+    assert page["total"] == theirs
+    _, page = await api("GET", f"/residents?limit=1&total=true&area={home}")
+    assert page["total"] == theirs
+    _, found = await api("GET", "/residents?search=卜相识&limit=1&total=true")
+    assert (len(found["items"]), found["total"]) == (1, 3)
+    _, found = await api("GET", "/residents?search=卜相识&limit=1&total=true", who="station")
+    assert found["total"] == 2
+    status, problem = await api("GET", "/residents?total=many")
+    assert (status, problem["field"]) == (400, "total")
+
+
 async def test_areas_and_webhooks_are_found_too_and_webhooks_by_the_district_alone(api, world):
     await world.register.put("webhooks", {"id": "wh-61", "url": "https://city.example/hook"})
     _, found = await api("GET", "/webhooks?search=city.example")

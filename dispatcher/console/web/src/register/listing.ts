@@ -5,7 +5,9 @@ import { type Ref, onScopeDispose, ref, shallowRef, watch } from "vue";
 import { read } from "../api/http";
 import type { Page } from "../api/shapes";
 
-const ROWS = 50;
+export const ROWS = 50;
+/** The server looks for no more than so many of what fits some words. */
+const FOUND_MAX = 2_000;
 /** Typing goes on for about so long between two letters. */
 const PAUSE_MS = 120;
 
@@ -14,6 +16,9 @@ export interface Listing<T> {
   page: Ref<number>;
   /** There is a page after this one. */
   more: Ref<boolean>;
+  /** How many there are on all pages; of what was looked for, perhaps there are more. */
+  total: Ref<number>;
+  orMore: Ref<boolean>;
   busy: Ref<boolean>;
   failed: Ref<string>;
   /** Shows another page: the next one, or one that was seen. */
@@ -24,6 +29,8 @@ export function useListing<T>(path: string, query: Ref<string>): Listing<T> {
   const rows = shallowRef<T[]>([]) as Ref<T[]>;
   const page = ref(0);
   const more = ref(false);
+  const total = ref(0);
+  const orMore = ref(false);
   const busy = ref(true);
   const failed = ref("");
   /** Where each page that was seen begins. */
@@ -37,7 +44,7 @@ export function useListing<T>(path: string, query: Ref<string>): Listing<T> {
     const words = query.value.trim();
     const cursor = cursors[to] ?? "";
     busy.value = true;
-    const answer = await read<Page<T>>(`${path}?limit=${ROWS}${words === "" ? "" : `&search=${encodeURIComponent(words)}`}${cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`}`);
+    const answer = await read<Page<T> & { total?: number }>(`${path}?limit=${ROWS}&total=true${words === "" ? "" : `&search=${encodeURIComponent(words)}`}${cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`}`);
     // Somebody has typed on meanwhile.
     if (mine !== turn) return;
     busy.value = false;
@@ -46,6 +53,8 @@ export function useListing<T>(path: string, query: Ref<string>): Listing<T> {
     page.value = to;
     rows.value = answer.body.items;
     more.value = answer.body.next !== null;
+    total.value = answer.body.total ?? to * ROWS + rows.value.length;
+    orMore.value = words !== "" && total.value >= FOUND_MAX;
     cursors = [...cursors.slice(0, to + 1), ...(answer.body.next === null ? [] : [answer.body.next])];
   }
 
@@ -58,5 +67,5 @@ export function useListing<T>(path: string, query: Ref<string>): Listing<T> {
   });
   onScopeDispose(() => { clearTimeout(waiting); turn += 1; });
   void turnTo(0);
-  return { rows, page, more, busy, failed, turnTo };
+  return { rows, page, more, total, orMore, busy, failed, turnTo };
 }
