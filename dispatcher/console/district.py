@@ -8,12 +8,16 @@ from dispatcher.console.endpoint import DISTRICT, Act, Answer, Ask, Endpoint, Ki
 from dispatcher.console.problems import Problem, not_found
 from dispatcher.console.register import in_sight
 from dispatcher.console.shapes import DutyBody, DutyView, MeView, RouteView, TestBody, TestView, listed
-from dispatcher.core.district import DistrictFile, Role, Staff
+from dispatcher.core.district import District, DistrictFile, Role, Staff
 from dispatcher.core.roll import Roll
 
 
 async def _export(ask: Ask) -> Answer:
     return Answer(ask.rooms.register.export(ask.roll().district.code))
+
+
+async def _settings(ask: Ask) -> Answer:
+    return Answer(ask.roll().district)
 
 
 async def _routing(ask: Ask) -> Answer:
@@ -98,6 +102,19 @@ ENDPOINTS = (
         query=(DISTRICT,),
         answer=DistrictFile,
         audit=Act.EXPORT,
+    ),
+    # Whoever looks at the holidays need not be given everybody's record.
+    Endpoint(
+        method="GET",
+        path="/district/settings",
+        name="getDistrictSettings",
+        tag="district",
+        en="The district's own settings, without anything that lies in it",
+        zh="本区设置（不含登记内容）",
+        handle=_settings,
+        roles=WHOLE,
+        query=(DISTRICT,),
+        answer=District,
     ),
     Endpoint(
         method="GET",

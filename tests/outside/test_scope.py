@@ -143,6 +143,7 @@ EXPECTED: dict[str, Probe] = {
     "POST /staff/{id}/duty": Probe("staff", EVERYONE, (200, 403), body=lambda _id: {"on": True}),
     "POST /district": Probe(who=WHOLE, body=lambda _id: {}),
     "GET /district": Probe(who=WHOLE),
+    "GET /district/settings": Probe(who=WHOLE),
     "POST /district/preview": Probe(who=WHOLE, body=lambda _id: {}),
     "GET /district/export": Probe(),
     "GET /district/template": Probe(),
