@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
+from outside.harness import Server
 from playwright.async_api import expect
 
 from browser.screens import House
@@ -88,6 +92,62 @@ async def test_who_was_helped_is_asked_after_on_the_next_day(house: House) -> No
     await expect(console.find(".said")).to_contain_text("吴秀英")
     asked = await house.desk.get(f"/followups/{call}")
     assert (asked["state"], asked["result"], asked["tries"][0]["by"]) == ("done", "well", "s-01")
+
+
+async def test_on_the_day_itself_it_is_worked_through_to_the_third_try_and_who_is_late_is_seen(
+    house: House,
+) -> None:
+    calls = []
+    for device in ("btn-03", "btn-04"):
+        calls.append(await house.press(device))
+        await house.desk.step(calls[-1], "accept", station="st-01")
+        await house.desk.step(calls[-1], "close", outcome="helped", evidence="on_site")
+    hers, late = calls
+    _the_day_is_there(house.server, hers, due_in_hours=3)
+    _the_day_is_there(house.server, late, due_in_hours=-1)
+    console = await house.console("s-01", "/#/followups")
+    row = console.find(f'[data-follow-up="{hers}"]')
+    rows = console.find("[data-follow-up]")
+    await expect(rows.first).to_have_attribute("data-follow-up", late)
+    await expect(rows.first).to_contain_text("逾期")
+    await expect(row).to_contain_text("吴秀英")
+    await expect(row).not_to_contain_text("逾期")
+    await expect(row.get_by_role("link", name="打电话给吴秀英")).to_have_attribute(
+        "href", "tel:+99913855000003"
+    )
+    district = await house.console("d-01", "/#/followups")
+    await expect(district.find("main.follow")).to_contain_text("全区有 1 件回访逾期")
+
+    for attempt in (1, 2, 3):
+        await row.locator("[data-action=follow-up]").click()
+        await row.locator("input[value=not_reached]").check()
+        await row.locator("[name=note]").fill(f"没人接（{attempt}）")
+        await row.locator("button[type=submit]").click()
+        if attempt < 3:
+            await expect(console.find("p.said")).to_contain_text("再访")
+            await expect(row).to_have_count(0)
+            _the_day_is_there(house.server, hers, due_in_hours=3)
+            await console.page.get_by_role("button", name="今日待访").click()
+            await expect(row).to_contain_text(f"没人接（{attempt}）")
+    await expect(console.find("p.said")).to_contain_text("已登记：吴秀英")
+    await console.page.get_by_role("button", name="已回访").click()
+    await expect(row).to_contain_text("第 3 次")
+    asked = await house.desk.get(f"/followups/{hers}")
+    assert (asked["state"], asked["result"]) == ("done", "not_reached")
+    assert [one["by"] for one in asked["tries"]] == ["s-01"] * 3
+    await house.desk.post(f"/followups/{late}/done", {"result": "well"})
+
+
+def _the_day_is_there(server: Server, call: str, due_in_hours: float) -> None:
+    """The next day comes to one entry, not to the server, whose clock all stories share: its row says when it is due."""
+    now_us = time.time_ns() // 1000
+    due_us = now_us + round(due_in_hours * 3_600_000_000)
+    with closing(sqlite3.connect(server.data / "yijian.sqlite", timeout=10)) as rows, rows:
+        moved = rows.execute(
+            "UPDATE follow_ups SET from_us = ?, due_us = ? WHERE call = ? AND state = 'waiting'",
+            (min(now_us, due_us) - 1_000_000, due_us, call),
+        )
+        assert moved.rowcount == 1
 
 
 async def test_who_is_on_duty_is_seen_and_where_nobody_is(house: House) -> None:
