@@ -35,6 +35,6 @@ describe("a change of the register in plain words", () => {
     expect([itemOf(line), pageOf(line)]).toEqual(["张桂兰（r-1）", "#/residents/r-1"]);
     expect([itemOf({ ...line, section: "policies", id: "service" }), pageOf({ ...line, section: "policies" })]).toEqual(["服务求助", "#/policies"]);
     setTongue("en");
-    expect(sentence(line, { field: "phone", before: "1", after: "2" })).toBe("changed Telephone from '1' to '2'");
+    expect(sentence(line, { field: "phone", before: "1", after: "2" })).toBe("changed Telephone from “1” to “2”");
   });
 });

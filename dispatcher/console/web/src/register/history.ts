@@ -59,7 +59,7 @@ export function whenOf(line: HistoryLine): string {
 
 export function itemOf(line: HistoryLine): string {
   if (line.section === "policies") return word("lane", line.id);
-  return line.name === null ? line.id : `${line.name}（${line.id}）`;
+  return line.name === null ? line.id : say("app.withId", { name: line.name, id: line.id });
 }
 
 /** Where the item's own page is; empty: there is none. */
