@@ -178,7 +178,7 @@ class Desk:
             for row in pending:
                 await self._decide_row(batch, row)
             for call_id in due:
-                decide = partial(decide_due, waited=waited.get(call_id, ()))
+                decide = partial(decide_due, waited=waited.get(call_id))
                 self._decide_call(batch, call_id, decide, Cause(kind="deadline"))
             for call_id in lost:
                 self._decide_call(batch, call_id, decide_unable, Cause(kind="deadline", id="unable"))

@@ -33,8 +33,8 @@ class PutBack:
         #: Nothing of it has been waited for before that, so that a turn need not look through it.
         self._next = math.inf
 
-    def due(self, now_us: int) -> Mapping[str, frozenset[str]]:
-        """The calls with deadlines that have been waited for long enough, and which those are."""
+    def due(self, now_us: int) -> Mapping[str, Mapping[str, int]]:
+        """The calls with deadlines that have been waited for long enough: which, and the moment that each of them is for."""
         time = self._time()
         ahead_us = now_us - round(time * 1_000_000)
         if self._ahead_us is None or ahead_us < self._ahead_us - BACK_US:
@@ -54,8 +54,8 @@ class PutBack:
         if self._far:
             log.warning("clock_put_back", calls=len(self._far))
 
-    def _waited_for(self, time: float) -> Mapping[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
+    def _waited_for(self, time: float) -> Mapping[str, Mapping[str, int]]:
+        found: dict[str, Mapping[str, int]] = {}
         self._next = math.inf
         for call_id, known in list(self._far.items()):
             call = self._ledger.open.get(call_id)
@@ -66,6 +66,6 @@ class PutBack:
                 continue
             self._far[call_id] = still
             self._next = min(self._next, *(until for _, until in still.values()))
-            if kinds := frozenset(kind for kind, (_, until) in still.items() if until <= time):
-                found[call_id] = kinds
+            if waited := {kind: moment for kind, (moment, until) in still.items() if until <= time}:
+                found[call_id] = waited
         return found

@@ -10,7 +10,7 @@ Pure: no clock, no chance, no I/O. Everything a decision needs comes as an argum
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -202,9 +202,9 @@ def open_by_hand(command: OpenByHand, draft: Draft, world: World) -> Refused | N
     return None
 
 
-def decide_due(draft: Draft, world: World, waited: Collection[str] = ()) -> None:
-    """Time passed; of the deadlines in `waited` too, whatever the clock says."""
-    fall_due(draft, world, waited)
+def decide_due(draft: Draft, world: World, waited: Mapping[str, int] | None = None) -> None:
+    """Time passed; for the deadlines in `waited` at those moments too, whatever the clock says."""
+    fall_due(draft, world, waited or {})
 
 
 def decide_unable(draft: Draft, world: World) -> None:

@@ -6,7 +6,7 @@ saved. After the last step it rings again and again, for ever; only an accept st
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from dispatcher.core.call import (
     HELD,
@@ -123,15 +123,16 @@ def hand_to(draft: Draft, by: str, station: str, *, happened_us: int | None = No
     draft.add(Accepted(by=by, station=station, within_us=within_us, happened_us=happened_us))
 
 
-def fall_due(draft: Draft, world: World, waited: Collection[str] = ()) -> None:
+def fall_due(draft: Draft, world: World, waited: Mapping[str, int]) -> None:
     """Every deadline of the call that has passed, each once, in the order in which they fell due, however late we are.
 
-    `waited`: those that count as passed although a clock that was put back says otherwise (`patience.py`).
+    `waited`: those that count as passed although a clock that was put back says otherwise (`patience.py`), each with its
+    moment: one that somebody has set anew since then is not meant.
     """
     passed = sorted(
         (moment, kind)
         for kind, moment in draft.now.deadlines.items()
-        if moment <= draft.now_us or kind in waited
+        if moment <= draft.now_us or waited.get(kind) == moment
     )
     for moment, kind in passed:
         if draft.now.deadlines.get(kind) != moment:

@@ -36,6 +36,22 @@ def due(town, call):
     return draft.now, [told.entry.name.removeprefix("call.") for told in draft.told]
 
 
+def test_what_was_waited_for_and_set_anew_in_the_same_turn_is_not_due():
+    """Night 216: the clock was put back, a step had been waited for, and in that turn somebody declined: two at once."""
+    town = SmallTown(("a", "care", 100), ("b", "care", 200), ("c", "care", 300))
+    call = town.pressed()
+    waited = {"step": call.deadlines["step"]}
+    town.now_us -= 600 * SECOND
+    draft = town.draft(call)
+    decide_command(Decline(by="n", station="a"), draft, town.world())
+    decide_due(draft, town.world(), waited)
+    assert [told.entry.name for told in draft.told] == ["call.declined", "call.escalated", "call.dispatched"]
+    town.now_us += 1 * SECOND
+    draft = town.draft(call)
+    decide_due(draft, town.world(), waited)
+    assert [told.entry.name for told in draft.told] == ["call.escalated", "call.dispatched"], "nobody declined"
+
+
 def test_an_empty_step_in_the_middle_costs_no_time():
     town = SmallTown(("a", "care", 100))
     town.roll.policies["emergency"] = policy(
