@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from dispatcher.core.call import Call
 from dispatcher.core.commands import Place
@@ -21,6 +21,10 @@ from dispatcher.view import text_ids, view_call, view_entry
 
 _CALL = msgspec.json.Decoder(Call)
 _PLACE = msgspec.json.Decoder(Place)
+# Asked for each step of a person: made once.
+_BODY = select(calls.c.body).where(calls.c.id == bindparam("b_call"))
+_PLACE_OF = select(places.c.body).where(places.c.call == bindparam("b_call"))
+_TEXT = select(texts.c.id, texts.c.body).where(texts.c.id == bindparam("b_text"))
 
 
 def call_of(body: str) -> Call:
@@ -52,7 +56,10 @@ async def texts_of(store: Store, wanted: set[str]) -> dict[str, str]:
     """What people wrote, by id. Raises StoreUnavailable."""
     if not wanted:
         return {}
-    rows = await store.read(select(texts.c.id, texts.c.body).where(texts.c.id.in_(sorted(wanted))))
+    if len(wanted) == 1:
+        rows = await store.read(_TEXT, {"b_text": next(iter(wanted))})
+    else:
+        rows = await store.read(select(texts.c.id, texts.c.body).where(texts.c.id.in_(sorted(wanted))))
     return {str(text_id): str(body) for text_id, body in rows}
 
 
@@ -70,7 +77,7 @@ class Board:
         call = self._ledger.open.get(call_id)
         if call is not None:
             return call
-        rows = await self._store.read(select(calls.c.body).where(calls.c.id == call_id))
+        rows = await self._store.read(_BODY, {"b_call": call_id})
         return call_of(rows[0][0]) if rows else None
 
     async def page(self, wanted: CallFilter, cursor: str | None, limit: int) -> tuple[list[Call], str | None]:
@@ -143,7 +150,7 @@ class Board:
         known = self._ledger.places.get(call_id)
         if known is not None or call_id in self._ledger.open:
             return known
-        rows = await self._store.read(select(places.c.body).where(places.c.call == call_id))
+        rows = await self._store.read(_PLACE_OF, {"b_call": call_id})
         return _PLACE.decode(rows[0][0]) if rows else None
 
     async def texts(self, wanted: set[str]) -> dict[str, str]:

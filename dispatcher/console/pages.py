@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -38,11 +39,7 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 def routes(document: bytes, demo_token: str, demo_messages: str) -> list[web.RouteDef]:
     """Everything that is no endpoint of the API."""
-    rooms = resources.files("dispatcher.console")
-    files = _read(rooms.joinpath("plain"))
-    dist = rooms.joinpath("web", "dist")
-    built = _read(dist) if dist.joinpath("index.html").is_file() else {}
-    assets = _read(dist.joinpath("assets")) if built else {}
+    files, built, assets = _files()
 
     async def demo_login(request: web.Request) -> web.Response:
         if not demo_token or not _at_this_machine(request):
@@ -88,6 +85,15 @@ def routes(document: bytes, demo_token: str, demo_messages: str) -> list[web.Rou
         web.get("/api/v1/docs", docs),
         web.get("/demo-login", demo_login),
     ]
+
+
+@cache
+def _files() -> tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]:
+    """Of the plain console, of the built pages (none: not built), and what those load."""
+    rooms = resources.files("dispatcher.console")
+    dist = rooms.joinpath("web", "dist")
+    built = _read(dist) if dist.joinpath("index.html").is_file() else {}
+    return _read(rooms.joinpath("plain")), built, _read(dist.joinpath("assets")) if built else {}
 
 
 def _read(folder: Traversable) -> dict[str, bytes]:

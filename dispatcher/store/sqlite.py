@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.sql import Executable
+from sqlalchemy.sql import Executable, Select
 
-from dispatcher.store.work import Do, Row, StoreUnavailable
+from dispatcher.store.work import Compiled, Do, Prepared, Row, StoreUnavailable
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -137,6 +138,10 @@ class SqliteStore:
         await self._engine.dispose()
 
 
+#: So many statements are remembered by name; the program has fewer.
+_OFTEN_MAX = 1000
+
+
 class InlineStore:
     """The same SQL on an in-process SQLite without a thread: for tests and for the simulated world's virtual time."""
 
@@ -144,12 +149,13 @@ class InlineStore:
         self._engine = create_engine(
             f"sqlite:///{path}",
             poolclass=StaticPool,
-            connect_args={"isolation_level": None, "check_same_thread": False},
+            connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 512},
         )
-        raw = self._engine.raw_connection()
-        connection = raw.driver_connection
+        self._reading = self._engine.connect()
+        connection = self._reading.connection.driver_connection
         assert isinstance(connection, sqlite3.Connection)
         self.connection = connection
+        self._asked = _Asked()
         self.fail: Callable[[Sequence[Do]], Exception | None] = lambda _work: None
 
     async def write(self, work: Sequence[Do]) -> list[list[list[Row]]]:
@@ -175,12 +181,47 @@ class InlineStore:
 
     def look(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Rows of a query, at this very moment."""
-        with self._engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(statement, parameters or {})]
+        prepared = self._asked.prepared(statement)
+        if prepared is None:
+            return [tuple(row) for row in self._reading.execute(statement, parameters or {})]
+        try:
+            return self.connection.execute(prepared.sql, prepared.bind(parameters or {})).fetchall()
+        except sqlite3.Error as error:
+            if not _worlds(error):
+                raise
+            raise StoreUnavailable(str(error)) from error
 
     async def close(self) -> None:
         """Let go."""
+        self._reading.close()
         self._engine.dispose()
+
+
+class _Asked:
+    """Statements that are asked again and again are compiled once: where nothing waits, compiling is what a read costs.
+
+    One that was made for this question alone is gone after it, and stays with SQLAlchemy, as all do in production.
+    """
+
+    def __init__(self) -> None:
+        self._once: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._often: dict[int, tuple[Executable, Compiled | None]] = {}
+
+    def prepared(self, statement: Executable) -> Compiled | None:
+        """In SQLite's words, where it was asked before."""
+        key = id(statement)
+        if (known := self._often.get(key)) is not None:
+            return known[1]
+        if self._once.get(key) is not statement or len(self._often) >= _OFTEN_MAX:
+            self._once[key] = statement
+            return None
+        compiled: Compiled | None = None
+        if isinstance(statement, Select):
+            compiled = Prepared(statement).sqlite
+            if "POSTCOMPILE" in compiled.sql:  # a list of values: another text for each number of them
+                compiled = None
+        self._often[key] = statement, compiled
+        return compiled
 
 
 __all__ = ["Bound", "InlineStore", "SqliteStore", "bound"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import msgspec
 
 from dispatcher.board import call_of
 from dispatcher.core.call import Due, State
@@ -119,7 +119,7 @@ class Ending:
             if fault == "offline":
                 alone.add(source)
             elif fault in {"offline_many", "area_incident"}:
-                shared.update(json.loads(body).get("members", ()))
+                shared.update(msgspec.json.decode(body).get("members", ()))
         now = self._machine.loop.time()
         for lamp in LAMPS:
             source, gone = f"native/{lamp}", self._lamps.dead.get(lamp)
@@ -133,7 +133,9 @@ class Ending:
     def _replays(self) -> None:
         """What the broker had kept has been shown, and cleared; it rang nowhere (`Facts`)."""
         for message in self._broker.kept.values():
-            if message.topic.endswith("/up") and json.loads(message.payload)["id"].startswith(f"{OLD}-"):
+            if message.topic.endswith("/up") and msgspec.json.decode(message.payload)["id"].startswith(
+                f"{OLD}-"
+            ):
                 self._wrong("replay_rings_nobody", f"{message.topic} still has a press of old")
         for source in self._wires.replayed:
             if source not in self._facts.replayed:

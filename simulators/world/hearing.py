@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from dispatcher.alerts.outcome import Outcome
 from dispatcher.core.call import Call, Due, OfferState
@@ -82,7 +83,7 @@ class Wires:
         text = payload.decode()
         if any(name in text for name in NAMES):
             self._wrong("nobody_named", f"down to {device}: {text}")
-        message = json.loads(text)
+        message = msgspec.json.decode(text)
         source = f"native/{device}"
         if message["type"] == "state":
             self.words[source, message["call"]] = message["state"]
@@ -132,7 +133,7 @@ class Wires:
         if message.retain:
             self.replayed.add(f"native/{levels[2]}")
             return
-        body = json.loads(message.payload)
+        body = msgspec.json.decode(message.payload)
         source, ref = f"native/{levels[2]}", str(body.get("id"))
         if asks(body.get("type", "")) and not self._stored(source, ref):
             # Its sender may be told `busy` in the same breath, right after.
@@ -211,7 +212,7 @@ class Wires:
         if kept_channel != channel or (channel == "webhook" and endpoint != f"webhook/{to}"):
             self._wrong("alert_one_id", f"{message_id} is for {endpoint}, and goes to {to}")
         if channel == "webhook":
-            self._told_as_it_was(message_id, json.loads(content), fact_seq)
+            self._told_as_it_was(message_id, msgspec.json.decode(content), fact_seq)
         else:
             self._text(message_id, to, target, content, wording, fact_seq)
         if kind == "summons" and self._facts.told_at < self._loop.time():

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import selectors
+import heapq
+import itertools
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, TypeVar
@@ -39,39 +41,84 @@ class StandsStill(Exception):  # noqa: N818
     """Nobody waits for anything any more, or time no longer moves: the world cannot go on."""
 
 
-class _Skip(selectors.SelectSelector):
-    """Waits for nothing: what would be waited for has passed at once."""
+class _Soon(asyncio.Handle):
+    """A callback for the next turn. A night has tens of thousands: only what is needed of one is done."""
 
-    def __init__(self, skip: Callable[[float | None], None]) -> None:
-        super().__init__()
-        self._skip = skip
+    __slots__ = ()
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > 0:
-            self._skip(timeout)
-        return []
+    def __init__(
+        self, callback: Callable[..., Any], args: Any, loop: asyncio.AbstractEventLoop, context: Context
+    ) -> None:
+        self._context = context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
+class _Later(asyncio.TimerHandle):
+    """A callback for a moment of virtual time."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., Any],
+        args: Any,
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+    ) -> None:
+        self._context = context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+        self._when = when
+        self._scheduled = True
 
 
 class WorldLoop(asyncio.SelectorEventLoop):
-    """An event loop on virtual time, begun at 0."""
+    """An event loop on virtual time, begun at 0: what would be waited for has passed at once."""
 
     def __init__(self) -> None:
         self._now = 0.0
         self._turns = 0
-        super().__init__(_Skip(self._advance))
-        self._clock_resolution = 1e-9
+        super().__init__()
         self.set_task_factory(self._begin)
         self._graveyard: list[asyncio.Task[Any]] = []
+        #: What is called when: of two for one moment, the one that was asked for first.
+        self._timers: list[tuple[float, int, _Later]] = []
+        self._number = itertools.count()
+        self._ready: deque[asyncio.Handle]
 
     def time(self) -> float:
         """Seconds since the world began."""
         return self._now
 
-    def _advance(self, timeout: float | None) -> None:
-        if timeout is None:
-            raise StandsStill("nobody waits for anything")
-        self._now += timeout
-        self._turns = 0
+    def _run_once(self) -> None:
+        """One turn: what asyncio's own does, but for waiting, sockets and watching itself."""
+        timers, ready = self._timers, self._ready
+        while timers and timers[0][2]._cancelled:  # noqa: SLF001 - a handle of ours
+            heapq.heappop(timers)
+        if not ready and not self._stopping:  # type: ignore[attr-defined]
+            if not timers:
+                raise StandsStill("nobody waits for anything")
+            self._now = max(self._now, timers[0][0])
+            self._turns = 0
+        while timers and timers[0][0] <= self._now:
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:  # noqa: SLF001
+                handle._run()  # noqa: SLF001
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is passed over when its moment comes."""
 
     # ── who it belongs to ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -93,19 +140,31 @@ class WorldLoop(asyncio.SelectorEventLoop):
         self._turns += 1
         if self._turns > _TURNS_MAX:
             raise StandsStill("time no longer moves")
-        process = PROCESS.get() if context is None else context.get(PROCESS)
-        if process is not None and process.dead:
-            return asyncio.Handle(callback, args, self, context)
-        return super().call_soon(callback, *args, context=context)
+        if context is None:
+            context = copy_context()
+        handle = _Soon(callback, args, self, context)
+        process = context.get(PROCESS)
+        if process is None or not process.dead:
+            self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As ever; but the dead are not called."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As ever; but the dead are not called."""
-        process = PROCESS.get() if context is None else context.get(PROCESS)
-        if process is not None and process.dead:
-            return asyncio.TimerHandle(when, callback, args, self, context)
-        return super().call_at(when, callback, *args, context=context)
+        if context is None:
+            context = copy_context()
+        handle = _Later(when, callback, args, self, context)
+        process = context.get(PROCESS)
+        if process is None or not process.dead:
+            heapq.heappush(self._timers, (when, next(self._number), handle))
+        return handle
 
     def run_in_executor(  # type: ignore[override]
         self, _executor: Any, func: Callable[..., _T], *args: Any
@@ -135,8 +194,8 @@ class WorldLoop(asyncio.SelectorEventLoop):
 
     def bury(self, process: Process) -> None:
         """Whatever it still waited for never happens. Its tasks are kept until `rest`, so that nothing closes them."""
-        for handle in (*self._ready, *self._scheduled):  # type: ignore[attr-defined]
-            owner = handle._context.get(PROCESS)  # noqa: SLF001 - a handle's context is who it belongs to
+        for handle in (*self._ready, *(timer for _, _, timer in self._timers)):
+            owner = handle._context.get(PROCESS)  # type: ignore[attr-defined]  # noqa: SLF001 - whose it is
             if owner is process:
                 handle.cancel()
         for task in process.tasks:

@@ -23,7 +23,7 @@ from sqlalchemy.sql import Executable
 from config.doors import Clock, Ids
 from dispatcher import schema
 from dispatcher.store import Bound, Do, InlineStore, OutcomeUnknown, Row, StoreUnavailable, bound
-from simulators.world.loop import Process, WorldLoop
+from simulators.world.loop import Process, WorldLoop, context_of
 from simulators.world.weather import Weather
 
 
@@ -100,23 +100,26 @@ class Disk:
 
 
 class ProcessStore:
-    """The store of one process: transactions follow one another, as with the one thread that writes in production."""
+    """The store of one process: transactions follow one another, as with the one thread that writes in production.
+
+    Each is two timers, the way there and the way back, that belong to the process: killed, none of them comes.
+    """
 
     def __init__(self, machine: Machine, process: Process) -> None:
         self._machine = machine
         self._process = process
         self._disk = machine.disk
         self._loop = machine.loop
-        self._queue: deque[tuple[list[Bound], asyncio.Future[Any]]] = deque()
-        self._more = asyncio.Event()
-        self._worker = machine.loop.inside(process, self._run(), "disk")
+        self._context = context_of(process)
+        self._queue: deque[_Transaction] = deque()
 
     async def write(self, work: Sequence[Do]) -> list[list[list[Row]]]:
         """One transaction; whoever does not wait for its end does not stop it."""
-        future: asyncio.Future[list[list[list[Row]]]] = self._loop.create_future()
-        self._queue.append((bound(work), future))
-        self._more.set()
-        return await future
+        transaction = _Transaction(bound(work), self._loop.create_future())
+        self._queue.append(transaction)
+        if len(self._queue) == 1:
+            self._begin()
+        return await transaction.end
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Rows of a query."""
@@ -128,38 +131,51 @@ class ProcessStore:
     async def close(self) -> None:
         """Nobody closes anything: it is killed."""
 
-    async def _run(self) -> None:
-        while True:
-            while not self._queue:
-                self._more.clear()
-                await self._more.wait()
-            work, future = self._queue.popleft()
-            try:
-                done = await self._transact(work)
-            except Exception as error:  # noqa: BLE001 - it is the writer's
-                if not future.done():
-                    future.set_exception(error)
-            else:
-                if not future.done():
-                    future.set_result(done)
-
-    async def _transact(self, work: list[Bound]) -> list[list[list[Row]]]:
+    def _begin(self) -> None:
+        """The first of them sets out."""
         machine, weather, chance = self._machine, self._machine.weather, self._machine.chance
-        writes = [sql for sql, _, fetch in work if not (fetch and sql.startswith("SELECT"))]
-        before, after = (chance.uniform(0, weather.commit_seconds / 2) for _ in range(2))
+        there, back = (chance.uniform(0, weather.commit_seconds / 2) for _ in range(2))
         if chance.random() < weather.slow_commits:
-            before, after = (chance.uniform(0, weather.slow_seconds) for _ in range(2))
+            there, back = (chance.uniform(0, weather.slow_seconds) for _ in range(2))
             machine.on_trouble()
-        await asyncio.sleep(before)
+        self._loop.call_later(there, self._arrived, back, context=self._context)
+
+    def _ended(self, done: list[list[list[Row]]] | Exception) -> None:
+        transaction = self._queue.popleft()
+        if not transaction.end.done():
+            if isinstance(done, Exception):
+                transaction.end.set_exception(done)
+            else:
+                transaction.end.set_result(done)
+        if self._queue:
+            self._begin()
+
+    def _arrived(self, back: float) -> None:
+        """At the disk: it happens or does not; or it is the last thing that this process did."""
+        try:
+            done = self._transact(self._queue[0])
+        except Exception as error:  # noqa: BLE001 - it is the writer's
+            self._ended(error)
+        else:
+            self._loop.call_later(back, self._answered, done, context=self._context)
+
+    def _answered(self, done: list[list[list[Row]]]) -> None:
+        if self._queue[0].writes:
+            self._machine.on_told(self._process)
+        self._ended(done)
+
+    def _transact(self, transaction: _Transaction) -> list[list[list[Row]]]:
+        machine, weather, chance = self._machine, self._machine.weather, self._machine.chance
+        work, writes = transaction.work, transaction.writes
         if self._disk.away or chance.random() < weather.failing_commits:
             machine.on_trouble()
             raise StoreUnavailable("database is locked")
-        killed = bool(writes) and chance.random() < weather.kills_a_commit
-        doubtful = bool(writes) and chance.random() < weather.doubtful_commits
+        killed = writes and chance.random() < weather.kills_a_commit
+        doubtful = writes and chance.random() < weather.doubtful_commits
         happens = chance.random() < 0.5
         if killed and not happens:
             machine.kill("in the middle of a commit, which did not happen")
-            await self._loop.create_future()
+            return []
         if doubtful:
             machine.on_trouble()
         if doubtful and not happens:
@@ -173,13 +189,20 @@ class ProcessStore:
             machine.on_commit(self._process, work)
         if killed:
             machine.kill("in the middle of a commit, which happened")
-            await self._loop.create_future()
+            return []
         if doubtful:
             raise OutcomeUnknown("the connection was lost")
-        await asyncio.sleep(after)
-        if writes:
-            machine.on_told(self._process)
         return done
+
+
+class _Transaction:
+    """One that was asked for, and its end."""
+
+    __slots__ = ("end", "work", "writes")
+
+    def __init__(self, work: list[Bound], end: asyncio.Future[list[list[list[Row]]]]) -> None:
+        self.work, self.end = work, end
+        self.writes = any(not (fetch and sql.startswith("SELECT")) for sql, _, fetch in work)
 
 
 class Server(Protocol):

@@ -103,6 +103,8 @@ class Facts:
     def committed(self, _process: Process, work: list[Bound]) -> bool:
         """A transaction is on disk; whether it told facts."""
         self._lanes(work)
+        if not any("journal" in sql for sql, _, _ in work):
+            return False  # most commits tell nothing
         rows = self._disk.ask(_JOURNAL, self.head)
         if not rows:
             return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import random
 from collections import deque
@@ -16,6 +15,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
+
+import msgspec
 
 from dispatcher.alerts.outcome import TIMEOUT, Outcome, of_status
 from dispatcher.feed import PositionUnknown
@@ -236,7 +237,7 @@ class WireApi(Api):
         if server is None or process.dead:
             raise Away(f"{method} {path}: nobody there")
         query = urlencode(options.get("params") or {})
-        body = json.dumps(options["json"]).encode() if "json" in options else b""
+        body = msgspec.json.encode(options["json"]) if "json" in options else b""
         headers = {**self._headers, **(options.get("headers") or {}), "Host": "world"}
         if body:
             headers["Content-Type"] = "application/json"
@@ -248,7 +249,7 @@ class WireApi(Api):
         if not work.done() or process.dead:
             raise Away(f"{method} {path}: the connection broke")
         status, text = work.result()
-        answer = json.loads(text) if text else {}
+        answer = msgspec.json.decode(text) if text else {}
         self.on_answer(method, path, headers, options.get("json"), status, answer)
         if status < 400:
             return status, answer
@@ -272,7 +273,7 @@ class WireApi(Api):
             while True:
                 while box:
                     position, name, data = box.popleft()
-                    event = Event(position, name, json.loads(data) if data else {})
+                    event = Event(position, name, msgspec.json.decode(data) if data else {})
                     self.on_event(event)
                     yield event
                 if process.dead or pump.done():
