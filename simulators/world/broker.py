@@ -84,6 +84,7 @@ class Broker:
         self.kept: dict[str, Message] = {}  #: what is retained
         self._kept_lately: deque[tuple[float, str, Message | None]] = deque(maxlen=1000)
         self._unmissed: dict[str, Link] = {}  #: connections that are gone, and their wills not out yet
+        self.unwilled: set[str] = set()  #: whose last will has died with the broker
         #: Called with the topic and payload of whatever the gateway sends down, as it leaves.
         self.on_down: Callable[[str, bytes], None] = lambda _topic, _payload: None
         #: Called with the message that the gateway acknowledges, as it does.
@@ -110,6 +111,7 @@ class Broker:
             session = self._sessions[client] = Session()
         if session.link is not None:
             self._lose(session.link)
+        self.unwilled.discard(client)
         if (before := self._unmissed.pop(client, None)) is not None:
             self._mourn(before)  # by its return at the latest
         link = Link(client, context_of(owner), receive, self._loop.create_future(), owner, wills)
@@ -265,6 +267,8 @@ class Broker:
                     forgotten += 1
         self._down_until = now + self._chance.uniform(0.1, 3.0)
         for link in (*self._links, *self._unmissed.values()):
+            if link.wills:
+                self.unwilled.add(link.client)
             link.wills = ()  # it has died before it could say them
             self._lose(link)
         self._unmissed.clear()

@@ -16,6 +16,9 @@ from simulators.world.watching import Facts, Wrong
 
 #: Whoever has been gone for so long must be known to be offline: a will that comes late, and the wait for others.
 _GONE_SECONDS = 60.0
+#: Where its will died with the broker, only its silence tells, and that is counted while we listen: three beats of a minute,
+#: what may be wrong by, and the wait for others (`core/supervise.py`).
+_SILENT_SECONDS = 3 * 60.0 * 1.1 + _GONE_SECONDS
 
 
 class Ending:
@@ -125,7 +128,10 @@ class Ending:
             source, gone = f"native/{lamp}", self._lamps.dead.get(lamp)
             if gone is None and source in alone:
                 self._wrong("silence_is_told", f"{lamp} is there, and called offline")
-            if gone is not None and now - gone > _GONE_SECONDS and source not in alone | shared:
+            known_by = _GONE_SECONDS
+            if lamp in self._broker.unwilled:
+                known_by = _SILENT_SECONDS + self._machine.away_seconds
+            if gone is not None and now - gone > known_by and source not in alone | shared:
                 self._wrong("silence_is_told", f"{lamp} is gone since {gone:.0f} s, and nobody knows")
             if source in alone and source in shared:
                 self._wrong("silence_is_told", f"{lamp} is offline by itself, and with others too")

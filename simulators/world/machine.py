@@ -270,6 +270,8 @@ class Machine:
         self.server: Server | None = None
         self.gone: asyncio.Future[None] = loop.create_future()
         self.up_since = 0.0
+        self.away_seconds = 0.0  #: in which no server was up, all together
+        self._ended_at = 0.0
         self.kills = 0
         self.on_commit: Callable[[Process, list[Bound]], None] = lambda _process, _work: None
         self.on_told: Callable[[Process], None] = lambda _process: None
@@ -292,6 +294,7 @@ class Machine:
         store = ProcessStore(self, process)
         self.server = await self._begin(process, store)
         self.up_since = self.loop.time()
+        self.away_seconds += self.up_since - self._ended_at
         self._tell("server", f"process {process.number} is up")
         await self.server.run()
 
@@ -314,6 +317,8 @@ class Machine:
 
     def _end(self, process: Process) -> None:
         process.dead = True
+        if self.server is not None:
+            self._ended_at = self.loop.time()
         self.server = None
         self.loop.bury(process)
         if not self.gone.done():
