@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import time
 
@@ -82,8 +81,7 @@ class Hooks:
             server.close()
         for transport in list(self.open):
             transport.abort()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.sleep(0.05), 1)
+        await asyncio.sleep(0.05)
 
     def got(self, endpoint: int, body: bytes) -> None:
         """A message has arrived."""

@@ -160,7 +160,8 @@ class Load:
                 self.press()
             self._heard.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), 1)
+                async with asyncio.timeout(1):
+                    await self._heard.wait()
 
     async def settle(self, seconds: float) -> bool:
         """Wait until every press is receipted; whether that came about in time."""
@@ -168,7 +169,8 @@ class Load:
         while self.outstanding and time.perf_counter() < end:
             self._heard.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await self._heard.wait()
         return not self.outstanding
 
     def receipt_ms(self) -> list[float]:

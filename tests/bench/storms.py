@@ -258,7 +258,8 @@ async def beats(bench: Bench, scale: Scale) -> None:
                     sent += 1
                 news.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), 1)
+                    async with asyncio.timeout(1):
+                        await news.wait()
             took = time.perf_counter() - began
         bench.figure("heartbeats stored and receipted", heard / took, "/s", target=5000, at_least=True)
         used = (cpu_seconds(ours) - before) / max(1, heard) * 1000

@@ -113,7 +113,8 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_hurts_nobody(town: Tow
             return got
 
         try:
-            await asyncio.wait_for(drain(), 20)
+            async with asyncio.timeout(20):
+                await drain()
         except ConnectionResetError:
             pass
         except TimeoutError as still:

@@ -443,7 +443,8 @@ async def heard(desk: Desk, quiet: float = 0.4, **params: str) -> tuple[int, str
     ) as answer:
         while answer.status == 200:
             try:
-                told += await asyncio.wait_for(answer.content.readany(), quiet)
+                async with asyncio.timeout(quiet):
+                    told += await answer.content.readany()
             except TimeoutError:
                 break
         return answer.status, said_by_stream(told.decode())

@@ -28,7 +28,8 @@ class Listening:
 
     async def block(self) -> dict[str, str]:
         while "\n\n" not in self._text:
-            piece = await asyncio.wait_for(self.response.content.readany(), 3)
+            async with asyncio.timeout(20):
+                piece = await self.response.content.readany()
             if not piece:
                 raise EOFError
             self._text += piece.decode()
@@ -257,7 +258,8 @@ async def test_a_slow_reader_is_cut_off_and_disturbs_nobody(world, tokens):
         assert CUT_OFF._value.get() == before + 1
         assert READERS._value.get() == 0
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await asyncio.wait_for(reader.readexactly(400 * 50_000), 3)
+            async with asyncio.timeout(20):
+                await reader.readexactly(400 * 50_000)
         writer.close()
 
 

@@ -77,11 +77,11 @@ async def test_the_stream_brings_it_whole_too_and_that_is_written_down(browser, 
     world.feed.tell("call.dispatched", mine)
     headers = {"Cookie": f"yijian_session={browser.cookie}"}
     async with client.get("/api/v1/events?after=0", headers=headers) as stream:
-        assert PHONE.encode() in await asyncio.wait_for(read_until(stream, b"call.dispatched"), 3)
+        assert PHONE.encode() in await read_until(stream, b"call.dispatched")
         theirs = call(state=State.ACCEPTED, accepted=held("st-2", "s-9"), offers=mine.offers)
         world.board.put(theirs)
         world.feed.tell("call.accepted", theirs)
-        assert PHONE.encode() not in await asyncio.wait_for(read_until(stream, b"call.accepted"), 3)
+        assert PHONE.encode() not in await read_until(stream, b"call.accepted")
     assert await written(world, 1) == [("s-1", "residents", "r-1", "c-1")]
 
 

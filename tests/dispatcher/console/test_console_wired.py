@@ -59,7 +59,8 @@ async def events(response, wanted: str):
     """Read the stream up to a fact; every event on the way."""
     text, found = "", []
     while True:
-        text += (await asyncio.wait_for(response.content.readany(), 5)).decode()
+        async with asyncio.timeout(20):
+            text += (await response.content.readany()).decode()
         while "\n\n" in text:
             block, text = text.split("\n\n", 1)
             lines = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
