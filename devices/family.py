@@ -16,6 +16,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from devices.signal import Signal
 
 #: Every family a register may name (contract, section 2), whether its translator is built yet or not.
@@ -45,8 +47,7 @@ class Maturity(StrEnum):
     PROVEN = "proven"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True, gc=False):
     """What a transport received: some bytes of a stream, or one message with its topic."""
 
     data: bytes
@@ -54,8 +55,7 @@ class Frame:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """What goes back: bytes for a stream (`topic` empty), or one message for a topic."""
 
     data: bytes
@@ -64,8 +64,7 @@ class Answer:
     retain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True, gc=False):
     """One readable frame: its signals (the press first), and what the session needs to answer it.
 
     `heard` with no signals is fine: a hello, a status. `refused` says why the content cannot be taken (an unknown
@@ -79,8 +78,7 @@ class Heard:
     names_call: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True, gc=False):
     """Bytes that are no frame. `answers` go out at once (a request to send again); the bytes are counted, not stored."""
 
     error: str
@@ -88,8 +86,7 @@ class Unreadable:
     answers: tuple[Answer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True, gc=False):
     """A message that only looks like a signal: retained or re-published. Never a press; shown as a fault."""
 
     device: str
@@ -107,8 +104,7 @@ class Result(StrEnum):
     BUSY = "busy"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False):
     """What a device is told of one signal: the result, the call it is in when already known, our time, and why."""
 
     result: Result
@@ -117,8 +113,7 @@ class Outcome:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True, gc=False):
     """What the wearer is told of a call: `received|accepted|en_route|on_scene|closed`, and a line of text to show."""
 
     device: str
@@ -170,10 +165,10 @@ class Remembering(Protocol):
 class Glancing(Protocol):
     """A session that sees at a glance what may be shed: for a flood, when reading everything takes too long."""
 
-    def glance(self, frame: Frame) -> Heard | None:
-        """A plain sign of life, as far as answering it takes; None in every doubt: then the frame is read.
+    def glance(self, frame: Frame, at: datetime) -> Sequence[Answer] | None:
+        """What tells a plain sign of life `busy`, at that moment; None in every doubt: then the frame is read.
 
-        Never of what asks for help, or changes anything: it is told `busy` and forgotten.
+        Never of what asks for help, or changes anything: it is told so and forgotten.
         """
         ...
 

@@ -64,6 +64,7 @@ _STATUS: Mapping[str, SignalType] = {"online": SignalType.ONLINE, "offline": Sig
 _GLANCE_BYTES_MAX = 1024
 _BEATS = re.compile(rb'"type"\s*:\s*"heartbeat"\s*[,}]').search
 _ID = re.compile(rb'"id"\s*:\s*"([ !#-\[\]-~]{1,64})"').search
+_UP = re.compile(f"{re.escape(PREFIX)}{_DEVICE.pattern}/up", re.ASCII).fullmatch
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -317,18 +318,18 @@ class NativeSession:
             return (Replayed(device, "retained message on the topic up", (clear,)),)
         return (_up(device, frame.data),)
 
-    def glance(self, frame: Frame) -> Heard | None:
-        """A heartbeat that is told `busy` unread. One `type` and one `id` in all of it, and no escape: it can be nothing else."""
-        data = frame.data
+    def glance(self, frame: Frame, at: datetime) -> Sequence[Answer] | None:
+        """A heartbeat is told `busy` unread. One `type` and one `id` in all of it, and no escape: it can be nothing else."""
+        data, topic = frame.data, frame.topic
         if frame.retain or len(data) > _GLANCE_BYTES_MAX or b"\\" in data:
             return None
         if data.count(b'"type"') != 1 or data.count(b'"id"') != 1 or _BEATS(data) is None:
             return None
         name = _ID(data)
-        device, _, channel = frame.topic.removeprefix(PREFIX).rpartition("/")
-        if name is None or channel != "up" or not frame.topic.startswith(PREFIX) or not valid_device(device):
+        if name is None or _UP(topic) is None:
             return None
-        return Heard(token=(device, name[1].decode()))
+        receipt = b'{"type":"receipt","id":"%s","result":"busy","at":%s}' % (name[1], _encode(at))
+        return (Answer(receipt, topic=topic.removesuffix("up") + "down"),)
 
     def answer(self, heard: Heard, outcomes: Sequence[Outcome]) -> Sequence[Answer]:
         """The receipt: the only word that counts for the device."""

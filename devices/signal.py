@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class SignalType(StrEnum):
@@ -41,8 +42,7 @@ class Key(StrEnum):
 CALLING = frozenset({SignalType.PRESS, SignalType.FALL, SignalType.INACTIVITY, SignalType.HAZARD})
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True, gc=False):
     """One thing a device said.
 
     `device` is the device's own address in its family (text: leading zeros count), not a register id;
@@ -64,4 +64,4 @@ class Signal:
     key: Key | None = None
     at: datetime | None = None
     age_seconds: float | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -106,8 +105,7 @@ class KeyReused(Exception):  # noqa: N818
     """The same Idempotency-Key came with another request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True, gc=False):
     """What became of one signal: `id` of the stored one (the first, of a duplicate)."""
 
     id: str
@@ -136,8 +134,7 @@ class Watch(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Outcome:
+class _Outcome(Struct, frozen=True, gc=False):
     call: str | None
     result: str | None
 

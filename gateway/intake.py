@@ -106,6 +106,9 @@ class Intake:
         self.beat = self._loop.time()
         #: By line: so many were told `busy` and not taken, since it was too much or could not be stored.
         self.refused: Counter[str] = Counter()
+        self._glanced: Counter[str] = (
+            Counter()
+        )  #: of these, what Prometheus was not told yet: a tenth of shedding one
         #: Called with every line and signal heard: the downlink learns from it which line reaches a device.
         self.on_heard: Callable[[OpenLine, Signal], None] | None = None
 
@@ -173,17 +176,17 @@ class Intake:
     def _shed(self, line: OpenLine, frame: Frame, ack: Ack | None) -> bool:
         """In a flood: a sign of life is told `busy` without being read, so that the press behind it comes sooner."""
         try:
-            heard = line.glance(frame) if line.glance is not None else None
+            answers = line.glance(frame, from_us(self._clock.now_us())) if line.glance is not None else None
         except Exception:
             log.exception("family failed on a frame", family=line.family, line=line.name)
             return False
-        if heard is None:
+        if answers is None:
             return False
-        metrics.frames(line.name, "heard").inc()
-        self._count_shed(line)
+        self.refused[line.name] += 1
+        self._glanced[line.name] += 1
         if ack is not None:
             ack()
-        self._answer(line, heard, (Outcome(Result.BUSY, from_us(self._clock.now_us())),))
+        self._send(line, answers)
         return True
 
     async def deliver(self, signal: Signal, line: str, call_within_seconds: float | None = None) -> Reception:
@@ -325,6 +328,10 @@ class Intake:
                 count += len(waiting.arrivals)
         if self._paused and not self._draining and len(self._urgent) <= self._limits.urgent_max // 2:
             self._pause(False)
+        for line, shed in self._glanced.items():
+            for counter in (metrics.frames(line, "heard"), metrics.shed(line), metrics.receipts(Result.BUSY)):
+                counter.inc(shed)
+        self._glanced.clear()
         metrics.HELD.set(len(self._held))
         metrics.WAITING.set(len(self._urgent) + len(self._others))
         return batch

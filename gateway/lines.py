@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from devices.family import Answer, Frame, Glancing, Heard, Outcome, Progress, Remembering, Session
@@ -26,7 +27,9 @@ class OpenLine:
     warned_at: float = field(default=-1e9)
     unreadable: int = 0
     remembers: bool = field(init=False)  #: its session has something to keep; asked once, not for every press
-    glance: Callable[[Frame], Heard | None] | None = field(init=False)  #: where its session can
+    glance: Callable[[Frame, datetime], Sequence[Answer] | None] | None = field(
+        init=False
+    )  #: where its session can
 
     def __post_init__(self) -> None:
         self.remembers = isinstance(self.session, Remembering)

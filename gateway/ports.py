@@ -6,16 +6,16 @@ In `yijian run` the dispatcher's inbox and outbox stand behind them; in a buildi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from devices.family import Progress, Result
 from devices.signal import Signal
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True, gc=False):
     """A signal and the moment it reached us (aware UTC). `line` names the way it came, for people who look for faults."""
 
     signal: Signal
@@ -23,8 +23,7 @@ class Arrival:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True, gc=False):
     """What the inbox made of one arrival: `id` of the stored signal (the first one's, of a duplicate)."""
 
     id: str
@@ -51,8 +50,7 @@ class Inbox(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Down:
+class Down(Struct, frozen=True, gc=False):
     """One thing to carry to a device: who, by which family, and what."""
 
     id: str

@@ -6,8 +6,9 @@ device, whose press is a call for the district like any other.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from devices.family import Result
 from devices.native import SignalError, parse
