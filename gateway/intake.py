@@ -47,6 +47,7 @@ class Limits:
     """The bounds of the intake. Everything that can grow has one."""
 
     batch_signals_max: int = 512
+    flood_signals_max: int = 64  # so many while heartbeats are shed, presses apart: reading comes before storing then
     urgent_max: int = 4096  # beyond it the lines stop reading
     others_max: int = 8192  # beyond it what asks for no help is told `busy`
     # Beyond it heartbeats are. With what is being stored it must stay below the 2,000 unacknowledged messages that our
@@ -322,7 +323,9 @@ class Intake:
         if self._held and self._loop.time() >= self._again_at:
             sources.insert(0, self._held)
         for source in sources:
-            while source and count < self._limits.batch_signals_max:
+            flood = source is self._others and self._glanced
+            most = self._limits.flood_signals_max if flood else self._limits.batch_signals_max
+            while source and count < most:
                 waiting = source.popleft()
                 batch.append(waiting)
                 count += len(waiting.arrivals)
