@@ -56,12 +56,16 @@ class Frame(Struct, frozen=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """What goes back: bytes for a stream (`topic` empty), or one message for a topic."""
+    """What goes back: bytes for a stream (`topic` empty), or one message for a topic.
+
+    `last`: behind everything else that is to be said, and not at all where that is too much.
+    """
 
     data: bytes
     topic: str = ""
     qos: int = 0
     retain: bool = False
+    last: bool = False
 
 
 class Heard(Struct, frozen=True, gc=False):

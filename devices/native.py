@@ -329,7 +329,7 @@ class NativeSession:
         if name is None or _UP(topic) is None:
             return None
         receipt = b'{"type":"receipt","id":"%s","result":"busy","at":%s}' % (name[1], _encode(at))
-        return (Answer(receipt, topic=topic.removesuffix("up") + "down"),)
+        return (Answer(receipt, topic=topic.removesuffix("up") + "down", last=True),)
 
     def answer(self, heard: Heard, outcomes: Sequence[Outcome]) -> Sequence[Answer]:
         """The receipt: the only word that counts for the device."""

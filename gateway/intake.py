@@ -47,7 +47,7 @@ class Limits:
     """The bounds of the intake. Everything that can grow has one."""
 
     batch_signals_max: int = 512
-    flood_signals_max: int = 64  # so many while heartbeats are shed, presses apart: reading comes before storing then
+    flood_signals_max: int = 64  # while heartbeats are shed, presses apart: then reading comes before storing
     urgent_max: int = 4096  # beyond it the lines stop reading
     others_max: int = 8192  # beyond it what asks for no help is told `busy`
     # Beyond it heartbeats are. With what is being stored it must stay below the 2,000 unacknowledged messages that our

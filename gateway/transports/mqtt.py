@@ -34,7 +34,7 @@ from devices.family import Answer, Frame
 from gateway import metrics
 from gateway.intake import Intake
 from gateway.lines import OpenLine
-from gateway.transports.packets import PUBACK, puback, publish, split
+from gateway.transports.packets import PINGRESP, PUBACK, Outgoing, matches, puback, publish, split
 
 log = structlog.get_logger()
 
@@ -47,6 +47,7 @@ _AGAIN_SECONDS_MAX = 5.0
 _IN_FLIGHT_MAX = 1000
 _OUT_BYTES_MAX = 8 << 20  # a broker that reads nothing: keepalive ends it after 30 s
 _PIECE_BYTES = 65_536  # read in one go: some hundred packets
+_LAST_BYTES = 16_384  # of what can wait so much is under way: some hundred packets
 _TOPICS_MAX = 50_000  # whose line is remembered
 _REFUSED = 0x80  # from here on, what a SUBACK says is a refusal
 _PORT, _TLS_PORT = 1883, 8883
@@ -238,7 +239,7 @@ class MqttTransport:
     def _line_of(self, topic: str) -> OpenLine | None:
         levels = topic.split("/")
         for wanted, line in self._routes:
-            if _matches(wanted, levels):
+            if matches(wanted, levels):
                 if len(self._known) >= _TOPICS_MAX:
                     self._known.clear()
                 self._known[topic] = line
@@ -271,7 +272,7 @@ class _Connection:
         self._paho.on_publish = None
         # aiomqtt would have the loop watch the socket for every packet; it takes nearly all at once.
         self._watching = self._writing = False
-        self._out = bytearray()  #: what goes out at the end of this turn, in one piece
+        self._out = Outgoing(_OUT_BYTES_MAX)  #: at the end of this turn, in one piece
         self._flushes = False
         self._thread = threading.get_ident()
         self._paho.on_socket_register_write = self._on_want_write
@@ -296,7 +297,9 @@ class _Connection:
             future.set_result(True)
 
     def _on_other(self, packet: bytes) -> None:
-        """What keeps the connection: paho's own work."""
+        """What keeps the connection: paho's own work. To a ping of ours: the broker has read all that went before."""
+        if packet[0] == PINGRESP and self._out.reached():
+            self._flush()
         self._for_paho.give(packet)
         while self._for_paho.left and self._paho.socket() is not None:
             self._paho.loop_read()
@@ -361,8 +364,8 @@ class _Connection:
     def publish(self, answer: Answer) -> asyncio.Future[bool] | None:
         """Queue a message; for QoS 1 the future of its acknowledgement."""
         if answer.qos == 0:
-            if len(self._out) < _OUT_BYTES_MAX:  # a receipt that is lost is asked for again
-                self._put(publish(answer.topic, answer.data, retain=answer.retain))
+            if not self._out.full:  # a receipt that is lost is asked for again
+                self._put(publish(answer.topic, answer.data, retain=answer.retain), last=answer.last)
             return None
         future: asyncio.Future[bool] = self._loop.create_future()
         if self._closed or self._paho.socket() is None or len(self._pending) >= _IN_FLIGHT_MAX:
@@ -375,8 +378,8 @@ class _Connection:
         self._put(publish(answer.topic, answer.data, number, retain=answer.retain))
         return future
 
-    def _put(self, packet: bytes) -> None:
-        self._out += packet
+    def _put(self, packet: bytes, *, last: bool = False) -> None:
+        (self._out.put_last if last else self._out.put)(packet)
         if not self._flushes:
             self._flushes = True
             self._loop.call_soon(self._flush)
@@ -385,8 +388,7 @@ class _Connection:
         """All that this turn wants to say, as one packet of paho's: for it, an acknowledgement needs nothing more."""
         self._flushes = False
         if self._out and not self._closed and not self._paho.want_write():
-            data = bytes(self._out)
-            self._out.clear()
+            data = self._out.take(_LAST_BYTES)
             self._writing = True
             try:
                 self._paho._packet_queue(PUBACK, data, 0, 0)  # noqa: SLF001
@@ -486,13 +488,3 @@ class _ForPaho:
             raise BlockingIOError
         self._at += len(taken)
         return taken
-
-
-def _matches(wanted: Sequence[str], levels: Sequence[str]) -> bool:
-    """Whether a topic is one of a subscription's, both split at the slashes."""
-    for position, level in enumerate(wanted):
-        if level == "#":
-            return True
-        if position >= len(levels) or level not in ("+", levels[position]):
-            return False
-    return len(wanted) == len(levels)

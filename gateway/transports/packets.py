@@ -8,9 +8,11 @@ the time when twenty thousand heartbeats came in a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
-PUBLISH, PUBACK = 0x30, 0x40
+PUBLISH, PUBACK, PINGRESP = 0x30, 0x40, 0xD0
+_PINGREQ = b"\xc0\x00"
 _KIND, _QOS, _RETAIN = 0xF0, 0x06, 0x01
 _QOS_2 = 0x04
 _PUBACK_LENGTH = 2
@@ -93,3 +95,66 @@ def publish(topic: str, payload: bytes, number: int = 0, *, retain: bool = False
         packet += number.to_bytes(2, "big")
     packet += payload
     return bytes(packet)
+
+
+def matches(wanted: Sequence[str], levels: Sequence[str]) -> bool:
+    """Whether a topic is one of a subscription's, both split at the slashes."""
+    for position, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if position >= len(levels) or level not in ("+", levels[position]):
+            return False
+    return len(wanted) == len(levels)
+
+
+class Outgoing:
+    """What is to be written: first what came by `put`, in order; what came by `put_last` only where there is nothing else.
+
+    In a flood that is the answer to each heartbeat that was shed, megabytes of it, and a broker with many senders takes
+    one packet of ours for one of each of theirs. What the system has taken nobody can overtake: so only one piece of
+    it is under way, with a ping behind it, and the next one goes when that is answered.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._first = bytearray()
+        self._last: deque[bytes] = deque()
+        self._last_bytes = 0
+        self._under_way = False
+
+    def __bool__(self) -> bool:
+        return bool(self._first or (self._last and not self._under_way))
+
+    @property
+    def full(self) -> bool:
+        """Whether whoever can do without should say nothing more."""
+        return len(self._first) >= self._bytes_max
+
+    def put(self, packet: bytes) -> None:
+        """This goes out next."""
+        self._first += packet
+
+    def put_last(self, packet: bytes) -> None:
+        """This goes out when there is nothing else; not at all, where too much waits already."""
+        if self._last_bytes < self._bytes_max:
+            self._last.append(packet)
+            self._last_bytes += len(packet)
+
+    def take(self, most: int) -> bytes:
+        """All that goes first, or, where there is none, so many bytes (and a packet) of the rest."""
+        if self._first:
+            taken = bytes(self._first)
+            self._first.clear()
+            return taken
+        packets, size = [], 0
+        while self._last and size < most:
+            packets.append(self._last.popleft())
+            size += len(packets[-1])
+        self._last_bytes -= size
+        self._under_way = True
+        return b"".join((*packets, _PINGREQ))
+
+    def reached(self) -> bool:
+        """A ping was answered; whether there is more to be written because of it."""
+        self._under_way = False
+        return bool(self)

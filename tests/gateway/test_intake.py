@@ -126,6 +126,22 @@ async def test_in_a_flood_only_a_plain_heartbeat_is_shed_unread(inbox: FakeInbox
     assert len(inbox.arrivals) == 5
 
 
+async def test_in_a_flood_a_commit_takes_all_presses_and_few_heartbeats(inbox: FakeInbox) -> None:
+    intake = Intake(inbox, SystemClock(), limits=Limits(beats_max=20, flood_signals_max=8))
+    ear = Ear(intake)
+    for number in range(20):
+        ear.press(f"h{number}", "heartbeat")
+    ear.press("shed", "heartbeat")
+    for number in range(3):
+        ear.press(f"p{number}")
+    async with running(intake.run()):
+        await until(lambda: len(ear.acked) == 24)
+    assert inbox.batches == [8, 15], (
+        "three presses and five heartbeats; and once nothing is shed any more all the rest"
+    )
+    assert [arrival.signal.id for arrival in inbox.arrivals[:4]] == ["p0", "p1", "p2", "h0"]
+
+
 async def test_a_late_line_is_paused_too(inbox: FakeInbox) -> None:
     intake = Intake(inbox, SystemClock(), limits=Limits(urgent_max=1))
     Ear(intake, "one").press("1")

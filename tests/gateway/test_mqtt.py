@@ -22,7 +22,8 @@ from gateway.broker import BrokerLogin, password_hash
 from gateway.fakes import FakeDownlink, FakeInbox
 from gateway.intake import Limits
 from gateway.ports import Arrival, Down, Stored
-from gateway.transports.mqtt import BrokerAddress, MqttTransport, _matches
+from gateway.transports.mqtt import BrokerAddress, MqttTransport
+from gateway.transports.packets import matches as matched
 
 PRESS = b'{"id":"1","type":"press"}'
 
@@ -387,7 +388,7 @@ def test_wrong_urls(url: str) -> None:
     ],
 )
 def test_topics(wanted: str, topic: str, matches: bool) -> None:
-    assert _matches(wanted.split("/"), topic.split("/")) is matches
+    assert matched(wanted.split("/"), topic.split("/")) is matches
 
 
 async def test_a_backlog_at_the_broker_never_holds_the_loop(tmp_path: Path, port: int) -> None:

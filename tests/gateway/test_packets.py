@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from gateway.transports.packets import MalformedError, puback, publish, split
+from gateway.transports.packets import MalformedError, Outgoing, puback, publish, split
 
 PINGRESP, SUBACK = b"\xd0\x00", b"\x90\x03\x00\x01\x01"
 
@@ -97,3 +97,41 @@ def test_noise_is_told_or_waited_for_and_nothing_else() -> None:
 def test_what_is_too_long_is_not_sent() -> None:
     with pytest.raises(ValueError, match="too long"):
         publish("x" * 70_000, b"")
+
+
+def test_what_may_wait_goes_behind_everything_else_and_a_piece_at_a_time() -> None:
+    out = Outgoing(bytes_max=1000)
+    assert not out
+    for number in range(20):
+        out.put_last(b"last%02d" % number)
+    out.put(b"ack")
+    out.put(b"receipt")
+    assert out.take(30) == b"ackreceipt"
+    ping = b"\xc0\x00"
+    assert out.take(30) == b"last00last01last02last03last04" + ping
+    assert not out, "the broker has not read that far yet"
+    out.put(b"receipt")
+    assert out
+    assert out.take(30) == b"receipt"
+    assert out.reached()
+    assert out.take(6) == b"last05" + ping
+    assert out.reached()
+    assert out.take(10_000).count(b"last") == 14
+    assert not out.reached()
+    assert not out
+
+
+def test_what_may_wait_is_bounded_and_what_must_go_only_says_when_it_is_much() -> None:
+    out = Outgoing(bytes_max=1000)
+    for _ in range(1000):
+        out.put_last(b"x" * 100)
+    assert len(out.take(1 << 20)) == 1000 + 2
+    out.put_last(b"y")
+    assert out.reached()
+    assert out.take(1) == b"y\xc0\x00", "there is room again"
+    assert not out.full
+    for _ in range(10):
+        out.put(b"x" * 100)
+    assert out.full
+    out.put(b"x")
+    assert len(out.take(1)) == 1001
