@@ -1,42 +1,68 @@
 #!/usr/bin/env bash
-# Every test, in three lanes side by side, so that what waits for processes does not wait for what reckons. They take about
-# the same time: move what makes one of them longer. All are reported whatever becomes of the others; exit code 1 where one failed.
+# Every test, in parcels that three workers take from a list, the longest first, so that what waits for processes does not
+# wait for what reckons. All are reported whatever becomes of the others; exit code 1 where one failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+# A folder's parcel is what no other parcel names; the last line is the rest of all.
+export PARCELS="\
+tests/outside/test_scope.py
+tests/outside/test_upkeep.py
+tests/outside
+tests/world
+tests/crash
+tests/browser
+tests/outside/test_people.py
+tests/crash/test_links.py tests/crash/test_disk.py tests/crash/test_stop.py
+tests/outside/test_storm.py tests/outside/test_supervision.py tests/outside/test_canary.py tests/outside/test_service.py
+tests/browser/test_everyone.py tests/browser/test_bad_input.py tests/browser/test_scope.py tests/browser/test_people.py
+tests/stories
+tests/yijian
+tests/dispatcher
+tests/dispatcher/console
+pages
+tests"
+
+export OUTSIDE_PATIENCE="${OUTSIDE_PATIENCE:-2}" # the workers share the machine: whoever waits for a process waits longer
+# Where Python may write no bytecode, each of a thousand starts would compile everything anew.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="$PWD/.venv/bytecode"
+
+SAID="$(mktemp -d)"
+# What needs no real disk has its files in memory, where there is some: a thousand small databases wait for none then.
+QUICK=""
+if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -ge 4000000 ] 2>/dev/null; then
+    QUICK="$(mktemp -d /dev/shm/yijian-tests.XXXXXX)"
+    chmod 711 "$QUICK" # PostgreSQL is another user there
+fi
+export SAID QUICK
+trap 'rm -rf "$SAID" ${QUICK:+"$QUICK"}' EXIT
+
+parcel() { # $1, one line of the list: run it, and report in one piece
+    local targets="$1" report began="$SECONDS" failed=0 other ignored=()
+    for other in $PARCELS; do
+        case "$other" in "$targets"/*) ignored+=("--ignore=$other") ;; esac
+    done
+    case "$targets" in
+        tests/outside* | tests/crash* | tests/browser*) ;;
+        *) [ -z "$QUICK" ] || export TMPDIR="$QUICK" ;;
+    esac
+    report="$(mktemp "$SAID/XXXXXX")"
+    if [ "$targets" = pages ]; then
+        config/setup/console.sh check
+    else
+        # A line's targets are words. shellcheck disable=SC2086
+        .venv/bin/python -m pytest --durations=6 --durations-min=5 $targets "${ignored[@]}"
+    fi >"$report" 2>&1 </dev/null || failed=1
+    flock "$SAID" cat - "$report" <<<"== $targets: $((SECONDS - began)) s"
+    return "$failed"
+}
+export -f parcel
+
 config/setup/console.sh build # before anything reads the pages
-export OUTSIDE_PATIENCE="${OUTSIDE_PATIENCE:-2}" # three lanes share the machine: whoever waits for a process waits longer
-said="$(mktemp -d)"
-trap 'rm -rf "$said"' EXIT
-long=(tests/outside/test_scope.py tests/outside/test_upkeep.py) # half of the time outside
-tests() {
-    .venv/bin/python -m pytest --durations=8 --durations-min=5 "$@"
-}
-outside() {
-    local failed=0
-    tests tests/outside "${long[@]/#/--ignore=}" || failed=1
-    tests tests/stories || failed=1
-    return "$failed"
-}
-crashes() { # Several at once, one test at a time handed out, since some take ten times as long as others.
-    local failed=0
-    tests tests/crash -n 2 --maxschedchunk 1 || failed=1
-    tests "${long[@]}" || failed=1
-    tests tests/world || failed=1
-    tests tests/browser || failed=1
-    return "$failed"
-}
-set -m # process groups of their own, so that all of them can be ended
-outside >"$said/outside" 2>&1 </dev/null &
-one=$!
-crashes >"$said/crashes" 2>&1 </dev/null &
-other=$!
+set -m                        # a process group of their own, so that all of them can be ended
+xargs -P 3 -d '\n' -I{} bash -c 'parcel "$1"' parcel {} <<<"$PARCELS" &
+workers=$!
 set +m
-trap 'kill -- -"$one" -"$other" 2>/dev/null || true; exit 130' INT TERM
-failed=0
-config/setup/console.sh check || failed=1
-tests --ignore=tests/outside --ignore=tests/crash --ignore=tests/browser --ignore=tests/stories --ignore=tests/world || failed=1
-wait "$one" || failed=1
-wait "$other" || failed=1
-cat "$said"/*
-exit "$failed"
+trap 'kill -- -"$workers" 2>/dev/null || true; exit 130' INT TERM
+wait "$workers" || exit 1

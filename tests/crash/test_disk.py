@@ -58,7 +58,7 @@ async def _told(trial: Trial, why: str, *, beats_too: bool = True) -> None:
 
 async def _no_receipt_meanwhile(trial: Trial, seconds: float) -> int:
     """Nobody is told `stored` for so long; how many times `busy` was said."""
-    await asyncio.sleep(0.5)  # what was committed right before is told right after
+    await asyncio.sleep(0.5 * PATIENCE)  # what was committed right before is told right after
     stored = trial.swarm.stored
     busy = sum(press.busy for press in trial.swarm.presses.values())
     await asyncio.sleep(seconds)
@@ -95,10 +95,10 @@ async def _until_nothing_is_stored(trial: Trial) -> None:
 
     async def quiet() -> bool:
         stored = trial.swarm.stored
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0 * PATIENCE)
         return trial.swarm.stored == stored
 
-    await eventually(quiet, "the disk to be full", within=20)
+    await eventually(quiet, "the disk to be full", within=30)
 
 
 @limit(400)

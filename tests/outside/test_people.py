@@ -80,6 +80,10 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         server.end()
 
 
+#: What does not differ between databases is told on one.
+on_one = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+
+
 class Browser(Desk):
     """Somebody at the console: known by the cookie that logging in gave."""
 
@@ -158,6 +162,7 @@ async def _items(desk: Desk, path: str, **params: str) -> list[dict[str, Any]]:
     return items
 
 
+@on_one
 async def test_the_shared_pc_changes_hands(house: Server, browser: Browser) -> None:
     async with Browser(house) as own:
         (await own.login("s-2")).ok()
@@ -198,6 +203,7 @@ async def test_who_is_out_is_out_within_seconds_the_stream_too(house: Server, ho
         assert status == (200 if how == "session ended" else 401)
 
 
+@on_one
 async def test_no_other_site_acts_with_somebodys_cookie(house: Server, browser: Browser) -> None:
     (await browser.login("d-1")).ok()
     item = await browser.get("/residents/r-1")
@@ -221,6 +227,7 @@ async def test_logins_live_through_a_restart_and_a_kill(house: Server, browser: 
     assert (await browser.get("/me"))["id"] == "s-1"
 
 
+@on_one
 def test_the_command_line_says_in_one_line_what_is_wrong(house: Server) -> None:
     for words, stdin, told, code in (
         (("add", "nobody", "--password-stdin"), PASSWORD, "nobody", 1),
@@ -250,6 +257,7 @@ def test_the_command_line_says_in_one_line_what_is_wrong(house: Server) -> None:
     assert "argon2" not in listed.said
 
 
+@on_one
 async def test_an_app_is_asked_for_once_it_is_set(house: Server, browser: Browser) -> None:
     async with Desk(house) as admin:
         (await admin.put("/staff/s-app", {"role": "station", "station": "st-1"})).ok(200, 201)
