@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from oidc_provider import SECRET, LittleProvider
-from outside.harness import PATIENCE, Desk, Server
+from outside.harness import Desk, Server
+from patience import PATIENCE
 from playwright.async_api import Browser, async_playwright, expect
 
 from browser.screens import ARGUMENTS, House, chromium

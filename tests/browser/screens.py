@@ -27,8 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from outside.harness import PATIENCE, Button, Desk, Server, eventually
+from outside.harness import Button, Desk, Server, eventually
 from outside.places import close_all
+from patience import PATIENCE
 from playwright.async_api import (
     Browser,
     BrowserContext,

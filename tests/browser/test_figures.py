@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from outside.harness import PATIENCE, Server
+from outside.harness import Server
+from patience import PATIENCE
 from playwright.async_api import Browser
 
 from browser import measure

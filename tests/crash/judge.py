@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from outside.harness import PATIENCE, Event
+from outside.harness import Event
+from patience import PATIENCE
 
 from crash.swarm import Press
 

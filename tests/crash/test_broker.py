@@ -12,7 +12,8 @@ import signal
 import time
 from pathlib import Path
 
-from outside.harness import PATIENCE, eventually
+from outside.harness import eventually
+from patience import PATIENCE
 from postgres_server import server as database_server
 
 from crash.broker import Broker, outside_broker

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from outside.harness import PATIENCE
+from patience import PATIENCE
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 

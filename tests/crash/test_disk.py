@@ -13,7 +13,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from outside.harness import PATIENCE, Desk, eventually
+from outside.harness import Desk, eventually
+from patience import PATIENCE
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from outside.harness import PATIENCE
+from patience import PATIENCE
 
 from crash.trial import HARD, SEED, Trial, limit, trial_in, url_of
 

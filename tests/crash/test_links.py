@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import pytest
 from aiohttp import web
-from outside.harness import PATIENCE, Desk, eventually
+from outside.harness import Desk, eventually
+from patience import PATIENCE
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 

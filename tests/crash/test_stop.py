@@ -14,7 +14,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from outside.harness import PATIENCE, eventually
+from outside.harness import eventually
+from patience import PATIENCE
 from postgres_server import PostgresServer
 from postgres_server import server as database_server
 

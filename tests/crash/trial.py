@@ -23,8 +23,9 @@ from typing import Any
 import aiohttp
 import postgres_server
 import pytest
-from outside.harness import PATIENCE, Desk, Server, eventually
+from outside.harness import Desk, Server, eventually
 from outside.places import Village, district, policy, station, steps, village
+from patience import PATIENCE
 
 from config.settings import load
 from crash.figures import note

@@ -8,7 +8,7 @@ import tracemalloc
 
 import msgspec
 from ears import Ear, running, until
-from outside.harness import PATIENCE
+from patience import PATIENCE
 from prometheus_client import REGISTRY
 
 from config.doors import SystemClock

@@ -37,13 +37,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+from patience import PATIENCE
 
 from outside.mqtt import Mqtt
 
 ADMIN_TOKEN = "outside-admin-token-7d1f0c55"
 BASE = "/api/v1"
-#: A slow, busy machine gets this much more time before a wait is given up; a lower bound is never stretched.
-PATIENCE = float(os.environ.get("OUTSIDE_PATIENCE", "1"))
 
 
 def command() -> list[str]:

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from outside.harness import PATIENCE, Button, Desk, Events, Server
+from patience import PATIENCE
+
+from outside.harness import Button, Desk, Events, Server
 
 DISTRICT = "411099"
 DESK = "desk-1"

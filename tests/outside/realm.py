@@ -251,7 +251,11 @@ def district(code: str) -> dict[str, Any]:
         ]
         webhooks.append({"id": "wh-s2-zz", "area": AREAS["s2"]})
     calm = policy(
-        steps=steps((0, "nearest"), (3600, "everyone")), repeat=3600, arrive_goal=None, arrive_limit=None
+        steps=steps((0, "nearest"), (3600, "everyone")),
+        repeat=3600,
+        en_route_within=3600,
+        arrive_goal=None,
+        arrive_limit=None,
     )
     return {
         "district": {"code": code, "name": f"试验区{code}"},

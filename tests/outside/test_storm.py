@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from bench.town import plain
+from patience import PATIENCE
 
-from outside.harness import PATIENCE, Desk, Ran, Server, eventually
+from outside.harness import Desk, Ran, Server, eventually
 from outside.mqtt import Mqtt
 
 HOMES = 860

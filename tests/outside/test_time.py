@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from outside.harness import PATIENCE, Event
+from patience import PATIENCE
+
+from outside.harness import Event
 from outside.places import DESK, Town, offers, station, steps
 
 SLACK = 1.0 * PATIENCE

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
-from outside.harness import PATIENCE, Desk, Server, command
+from outside.harness import Desk, Server, command
 from outside.places import Village, district, personal, station, village
 
 

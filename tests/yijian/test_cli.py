@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from devices.signal import Key
 from dispatcher.core.district import Role
@@ -92,7 +93,7 @@ def test_help_and_version_are_quick() -> None:
     yijian("--help")  # warm: the first start after a change writes the bytecode
     began = time.monotonic()
     done = yijian("run", "--help", LC_ALL="zh_CN.UTF-8")
-    assert time.monotonic() - began < 1.0  # 0.05 s where nothing else runs
+    assert time.monotonic() - began < 1.0 * PATIENCE  # 0.05 s where nothing else runs
     assert done.returncode == 0
     assert "演示" in done.stdout.decode()
     assert yijian("--version").stdout.startswith(b"yijian 0.")

@@ -12,6 +12,7 @@ from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from conftest import QUICK
 from oidc_provider import SECRET, LittleProvider
+from patience import PATIENCE
 from yarl import URL
 
 from config.oidc import OidcClient
@@ -384,7 +385,7 @@ async def test_a_provider_that_is_away_is_told_within_three_seconds(browser, pro
         await provider.server.close()
     began = time.monotonic()
     answers = await asyncio.gather(*(browser.go("/login/oidc") for _ in range(5)))
-    assert time.monotonic() - began < 3.0, "and nobody waits for the one before"
+    assert time.monotonic() - began < 3.0 * PATIENCE, "and nobody waits for the one before"
     assert {(status, told(page)) for status, _, page in answers} == {(503, "away")}
     async with browser.client.post("/api/v1/login", json={"login": "s-1", "password": PASSWORD}) as response:
         assert response.status == 200, "the password still opens"
@@ -395,7 +396,7 @@ async def test_a_slow_one_holds_up_nobody_who_has_come_back(browser, provider):
     provider.slow_seconds = 20.0
     began = time.monotonic()
     await refused(browser, there, "away", 503)
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 3.0 * PATIENCE
 
 
 async def test_a_wrong_answer_that_is_slow_is_waited_for_once(browser, provider):
@@ -403,7 +404,7 @@ async def test_a_wrong_answer_that_is_slow_is_waited_for_once(browser, provider)
     provider.discovery = {"issuer": "https://evil.example"}
     began = time.monotonic()
     answers = await asyncio.gather(*(browser.go("/login/oidc") for _ in range(5)))
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 2.0 * PATIENCE
     assert sorted(told(page) for _, _, page in answers) == [*["away"] * 4, "unfit"]
 
 
