@@ -195,7 +195,7 @@ class Intake:
         reception: asyncio.Future[Sequence[Stored]] = self._loop.create_future()
         arrival = Arrival(signal, from_us(self._clock.now_us()), line)
         if signal.type in CALLING:
-            metrics.PRESSES.labels(signal.type).inc()
+            metrics.presses(signal.type).inc()
         elif len(self._urgent) + len(self._others) >= self._room((arrival,)):
             raise Busy("too much is waiting")
         if len(self._urgent) >= self._limits.urgent_max:
@@ -219,7 +219,7 @@ class Intake:
         metrics.frames(line.name, "heard").inc()
         for signal in heard.signals:
             if signal.type in CALLING:
-                metrics.PRESSES.labels(signal.type).inc()
+                metrics.presses(signal.type).inc()
             if self.on_heard is not None:
                 self.on_heard(line, signal)
         if not heard.signals:

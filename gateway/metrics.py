@@ -22,6 +22,14 @@ def frames(line: str, kind: str) -> Counter:
 PRESSES = Counter(
     "yijian_gateway_presses", "Signals received that ask for help, repeats too, by type", ["type"]
 )
+
+
+@cache
+def presses(kind: str) -> Counter:
+    """The counter of one type of signal."""
+    return PRESSES.labels(kind)
+
+
 RECEIPTS = Counter("yijian_receipts", "What the senders of signals were told, by result", ["result"])
 SHED = Counter(
     "yijian_shed", "Heartbeats and the like that were answered busy because the queue was full", ["line"]
@@ -53,5 +61,13 @@ HELD = Gauge("yijian_intake_held", "Signals that could not be stored yet and are
 CARRIED = Counter(
     "yijian_carried", "Messages to devices, by family and by what became of them", ["family", "result"]
 )
+
+
+@cache
+def carried(family: str, result: str) -> Counter:
+    """The counter of one family and result."""
+    return CARRIED.labels(family, result)
+
+
 BROKER_STARTS = Counter("yijian_broker_starts", "Starts of the embedded broker")
 BROKER_CONNECTED = Gauge("yijian_broker_connected", "1 while the gateway is connected to its broker")

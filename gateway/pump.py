@@ -117,7 +117,7 @@ class Pump:
         carried = [down.id for down, done in zip(batch, results, strict=True) if done]
         returned = [down.id for down, done in zip(batch, results, strict=True) if not done]
         for down, done in zip(batch, results, strict=True):
-            metrics.CARRIED.labels(down.family, "carried" if done else "returned").inc()
+            metrics.carried(down.family, "carried" if done else "returned").inc()
         if carried:
             await self._downlink.carried(carried)
         if returned:
