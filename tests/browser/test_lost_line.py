@@ -144,6 +144,7 @@ async def test_a_phone_without_a_network_keeps_the_step_and_its_time(house: Hous
     await phone.context.set_offline(False)
     await expect(unsent).to_have_count(0, timeout=20_000)
     await phone.stands(call, "en_route")
+    await expect(phone.find("main .told")).to_contain_text("已补发")
     now = await house.desk.call(call)
     assert now["state"] == "en_route"
     done = datetime.fromisoformat(now["en_route"]["at"]).timestamp()

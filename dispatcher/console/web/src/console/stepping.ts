@@ -38,7 +38,7 @@ export function sendThrough(other: Way): void {
 /** Not sent yet, and kept: it goes out by itself. */
 export const KEPT = "kept";
 
-function tell(call: string, told: Progress): void {
+export function tell(call: string, told: Progress): void {
   progress.delete(call);
   progress.set(call, told);
   for (const oldest of progress.keys()) {

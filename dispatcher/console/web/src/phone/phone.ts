@@ -9,7 +9,7 @@ import { OFFLINE } from "../api/problem";
 import { resume } from "../api/session";
 import type { Call, Me } from "../api/shapes";
 import { type Step, type StepBody, take } from "../api/steps";
-import { KEPT, sendThrough } from "../console/stepping";
+import { KEPT, progress, sendThrough, tell } from "../console/stepping";
 import { live } from "../live/live";
 import { register } from "../live/register";
 import type { Kept } from "../live/store";
@@ -88,6 +88,8 @@ async function flush(): Promise<Fate[]> {
     if (fate === "sent") told.value = say("phone.sent", { step: what });
     else if (fate === "noted") told.value = say("phone.keptAsNote", { step: what });
     else told.value = say("phone.dropped", { step: what, why: answer.ok ? "" : answer.problem.detail });
+    // Below the buttons it must not stand for ever that it was not sent.
+    if ((progress.get(step.call)?.busy ?? null) === null) tell(step.call, { busy: null, tone: fate === "sent" ? "good" : fate === "noted" ? "wait" : "bad", text: told.value });
   }
   return fates;
 }
