@@ -54,7 +54,7 @@ export const en: Language = {
     connecting: "Connecting",
     lost: "Connection lost",
     lostBanner: "Connection lost for {t}: what you see may be out of date. Reconnecting by itself. Mind the telephone too.",
-    clockBanner: "This computer's clock is {n} s off. Countdowns go by the server's clock; please set this one right.",
+    clockBanner: "This computer's clock is off by {t}. Countdowns go by the server's clock; please set this one right.",
     reread: "Connected again, everything is up to date",
   },
   proof: {
@@ -411,7 +411,7 @@ export const en: Language = {
     unknownName: "name unknown",
     unknownAddress: "address unknown",
     unknownPhone: "unknown",
-    ticks: "Ticks stay on this computer; they only help you remember.",
+    ticks: "Ticks stay on this device; they only help you remember.",
   },
   followUpResult: { well: "is well", needs_care: "needs care", hospital: "is in hospital", moved: "has moved away", died: "has died", declined: "did not want to be asked", not_reached: "was not reached" },
   facts: {

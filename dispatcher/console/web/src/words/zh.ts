@@ -52,7 +52,7 @@ export const zh = {
     connecting: "正在连接",
     lost: "连接中断",
     lostBanner: "连接已中断 {t}，以下内容可能已过时。正在自动重连；请同时留意值班电话。",
-    clockBanner: "本机时钟与服务器相差 {n} 秒。倒计时已按服务器时间显示，请校准本机时钟。",
+    clockBanner: "本机时钟与服务器相差 {t}。倒计时已按服务器时间显示，请校准本机时钟。",
     reread: "已重新连上，内容已更新",
   },
   proof: {
@@ -409,7 +409,7 @@ export const zh = {
     unknownName: "姓名不详",
     unknownAddress: "地址不详",
     unknownPhone: "不详",
-    ticks: "勾选只留在这台电脑上，方便记住做到哪一步。",
+    ticks: "勾选只留在这台设备上，方便记住做到哪一步。",
   },
   followUpResult: { well: "一切安好", needs_care: "需要照护", hospital: "住院", moved: "已搬离", died: "已故", declined: "谢绝回访", not_reached: "未联系上" },
   facts: {
