@@ -53,12 +53,18 @@ _SECTIONS = {
 }
 
 
+def _named(said: str) -> str:
+    """What the checker says as 'r-9', with the quotes of Chinese."""
+    inner = re.fullmatch(r"'(.*)'", said, re.DOTALL)
+    return f"“{inner[1]}”" if inner else said
+
+
 def _not_in(found: re.Match[str]) -> str:
-    return f"{found[1]} 在“{_SECTIONS.get(found[2], found[2])}”里没有"
+    return f"{_named(found[1])} 在“{_SECTIONS.get(found[2], found[2])}”里没有"
 
 
 def _twice(found: re.Match[str]) -> str:
-    return f"{found[1]} 在“{_SECTIONS.get(found[2], found[2])}”里出现了两次"
+    return f"{_named(found[1])} 在“{_SECTIONS.get(found[2], found[2])}”里出现了两次"
 
 
 #: The checker's English sentences (`dispatcher.core.district_check` and the rules), and ours. The first that fits.
