@@ -48,6 +48,10 @@ DONE_MAX = 200
 LINGER_SECONDS = 0.2
 #: The poll behind the wake: leases that ran out, retries that are due.
 POLL_SECONDS = 1.0
+#: Put back by so much, the clock has left behind what it had set.
+BACK_US = 1_000_000
+#: So long afterwards it is looked for: a commit that was slow may set something by the clock as it was.
+WATCH_SECONDS = 600.0
 
 _PUT = Prepared(
     insert(outbox)
@@ -83,6 +87,18 @@ _DUE = Prepared(
     .where(outbox.c.channel == bindparam("channel"), outbox.c.due_us <= bindparam("now_us"))
     .order_by(outbox.c.seq)
     .limit(BATCH)
+)
+#: Farther ahead than anybody waits: set before the clock was put back.
+_FAR = Prepared(
+    select(outbox.c.id, outbox.c.due_us)
+    .where(outbox.c.channel == bindparam("channel"), outbox.c.due_us > bindparam("far_us"))
+    .order_by(outbox.c.seq)
+    .limit(FRESH_MAX)
+)
+_NEAR = Prepared(
+    update(outbox)
+    .where(outbox.c.id == bindparam("b_id"), outbox.c.due_us == bindparam("b_due_us"))
+    .values(due_us=bindparam("now_us"))
 )
 _LEASE = Prepared(update(outbox).where(outbox.c.id == bindparam("b_id")).values(due_us=bindparam("until_us")))
 _GONE = Prepared(delete(outbox).where(outbox.c.id == bindparam("id")))
@@ -226,6 +242,10 @@ class Outbox:
         self._poll_us = 0
         self._done: list[str] = []
         self._flush_us = 0
+        self._ahead_us: int | None = None
+        self._watch_until = -1.0
+        #: Of each message that is too far ahead: its moment, and since when it stands there, by a clock that only goes on.
+        self._far: dict[str, tuple[int, float]] = {}
         self.failed = 0  #: given up as too old to help
 
     async def open(self) -> None:
@@ -270,8 +290,36 @@ class Outbox:
         """Has it come? Further off than the whole pause, the clock was put back: then, too."""
         return not 0 < moment_us - self._clock.now_us() <= pause_seconds * 1e6
 
+    async def _bring_near(self, now_us: int) -> None:
+        """What the clock, put back, has left an hour ahead is due once it has stood there for a whole lease.
+
+        By then nobody has it in hand any more, not even another process whose clock is right.
+        """
+        time = asyncio.get_running_loop().time()
+        ahead_us = now_us - round(time * 1_000_000)
+        if self._ahead_us is not None and ahead_us < self._ahead_us - BACK_US:
+            self._ahead_us, self._watch_until = ahead_us, time + WATCH_SECONDS
+        self._ahead_us = ahead_us if self._ahead_us is None else max(ahead_us, self._ahead_us)
+        if time > self._watch_until and not self._far:
+            return
+        far_us = now_us + RETRY_SECONDS_MAX * 1_000_000
+        asked = Do(_FAR, [{"channel": "device", "far_us": far_us}], fetch=True)
+        [[found]] = await self._store.write([asked])
+        before, self._far = self._far, {}
+        for message_id, due_us in found:
+            known = before.get(message_id)
+            self._far[message_id] = known if known and known[0] == due_us else (due_us, time)
+        near = [
+            {"b_id": message_id, "b_due_us": due_us, "now_us": now_us}
+            for message_id, (due_us, since) in self._far.items()
+            if time - since >= LEASE_SECONDS
+        ]
+        if near:
+            await self._store.write([Do(_NEAR, near)])
+
     async def _take(self) -> list[Parcel]:
         now_us = self._clock.now_us()
+        await self._bring_near(now_us)
         rows = (await self._store.write([Do(_DUE, [{"channel": "device", "now_us": now_us}], fetch=True)]))[
             0
         ][0]

@@ -72,6 +72,25 @@ async def test_an_older_word_that_waits_is_dropped_when_a_newer_one_has_arrived(
     assert waiting(town) == 0
 
 
+@quiet(poll=1)
+async def test_put_back_by_an_hour_the_clock_puts_no_word_off_and_takes_none_out_of_anybodys_hands(town):
+    """Night 654: a word that could not be carried was due in an hour, and she was never told that somebody comes."""
+    await town.press("btn-01")
+    town.expect_offer("st-01")
+    town.expect_wearer("btn-01", "received")
+    town.line_up = False
+    await town.accept("st-01")
+    await town.advance(seconds=1)
+    town.line_up = True
+    town.clock.set(-3600)
+    await town.advance(seconds=LEASE_SECONDS - 2)
+    town.expect_silence()  # somebody whose clock is right may have it in hand still
+    await town.advance(seconds=4)
+    town.expect_wearer("btn-01", "accepted")
+    await town.advance(seconds=1)
+    assert waiting(town) == 0
+
+
 @quiet(poll=60)
 async def test_a_wearer_out_of_reach_for_long_is_given_up_on(town):
     town.line_up = False
