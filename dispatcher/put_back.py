@@ -1,7 +1,8 @@
 """A clock that is put back by an hour must not put off by an hour what is due: whoever waits is not told to wait longer.
 
     turn ──wall clock against the loop's──> put back by more than 1 s? ──> every open call: what lies too far ahead
-         ──later, by the loop's clock─────> its whole length has passed: it is due
+         ──later, by the loop's clock─────> what was left of it at the turn before has passed: it is due
+                                            (read at a start, nobody knows what was left: its whole length)
 
 Nothing of this is written down: the deadlines stay where they are in the rows, and are looked through anew at a start.
 """
@@ -28,6 +29,8 @@ class PutBack:
     def __init__(self, ledger: Ledger, time: Callable[[], float]) -> None:
         self._ledger, self._time = ledger, time
         self._ahead_us: int | None = None
+        #: The last turn, by both clocks: what lay ahead then is what is left, whatever the wall clock says since.
+        self._before: tuple[int, float] | None = None
         #: Of each call and kind: the moment that is too far ahead, and by when, by `time`, it has been waited for.
         self._far: dict[str, dict[str, tuple[int, float]]] = {}
         #: Nothing of it has been waited for before that, so that a turn need not look through it.
@@ -41,6 +44,7 @@ class PutBack:
             self._look(now_us, time)
             self._ahead_us = ahead_us
         self._ahead_us = max(self._ahead_us, ahead_us)
+        self._before = now_us, time
         return self._waited_for(time) if time >= self._next else {}
 
     def _look(self, now_us: int, time: float) -> None:
@@ -49,6 +53,9 @@ class PutBack:
                 known = self._far.setdefault(call.id, {})
                 if known.get(kind, (0, 0.0))[0] != call.deadlines[kind]:
                     until = time + wait_us / 1e6
+                    if self._before is not None:
+                        then_us, then = self._before
+                        until = min(until, then + (call.deadlines[kind] - then_us) / 1e6)
                     known[kind] = call.deadlines[kind], until
                     self._next = min(self._next, until)
         if self._far:

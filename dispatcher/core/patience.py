@@ -4,7 +4,8 @@
     09:50:00  the clock is put back           step 10:01:00, 660 s ahead  -> far_off: it is waited for 60 s, not 660
 
 Deadlines are set by the wall clock, so that they survive a restart. By a clock that goes forward none lies farther ahead
-than its whole length; one that does is waited for no longer than that, counted from when it was noticed.
+than its whole length; one that does is waited for no longer than that, counted from when it was noticed, or for what was
+left of it before, where somebody knows (`dispatcher/put_back.py`).
 """
 
 from __future__ import annotations

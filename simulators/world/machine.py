@@ -36,6 +36,7 @@ class MachineClock:
         self._pace = 1 + drift_ppm / 1e6
         self.set_us = 0
         self.was_put_back = False
+        self._told: dict[int, int] = {}  #: of each time that was told, what the stopwatch showed
 
     def set(self, seconds: float) -> None:
         """Somebody sets it on, or back."""
@@ -48,7 +49,13 @@ class MachineClock:
 
     def now_us(self) -> int:
         """Microseconds since 1970, UTC, as the machine believes."""
-        return self._start_us + self.set_us + round(self._loop.time() * self._pace * 1_000_000)
+        now_us = self._start_us + self.set_us + round(self._loop.time() * self._pace * 1_000_000)
+        self._told[now_us] = self.elapsed_us()
+        return now_us
+
+    def elapsed_at(self, now_us: int) -> int:
+        """What a stopwatch showed when the clock said so; one that was put back may say it twice: the last time."""
+        return self._told.get(now_us, self.elapsed_us())
 
 
 @cache

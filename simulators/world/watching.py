@@ -46,8 +46,8 @@ _JOURNAL = "SELECT district, seq, at_us, call, device, cause, body FROM journal 
 _CALLING = ("press", "fall", "inactivity", "hazard")
 #: What every relative here wants to hear of.
 _TOLD_TO_KIN = frozenset({"call.opened", "call.accepted", "call.on_scene", "call.closed"})
-#: A commit may be told of late: so much the stopwatch is wrong by.
-_STOPWATCH_US = 4_100_000
+#: The clock drifts against the stopwatch.
+_STOPWATCH_US = 100_000
 #: Whoever is found in the journal or on the way to a device is named there.
 NAMES = ("老人", "家属", "护理", "幸福路", "+999")
 
@@ -69,7 +69,8 @@ class Facts:
         self.steps: Counter[tuple[str, int, int, int]] = Counter()
         self.lives: Counter[str] = Counter()
         self.rang: dict[str, int] = {}
-        self.stepped: dict[str, int] = {}  #: when the next step of each call was last set, by the stopwatch
+        #: When the next step of each call was last set, by the stopwatch, and how far ahead it was then.
+        self.stepped: dict[str, tuple[int, int]] = {}
         self.faults: dict[str, bool] = {}
         self.uncovered: set[str] = set()
         #: By when each call that a vanished console holds must move: by the stopwatch, and by the clock as it went then.
@@ -131,7 +132,7 @@ class Facts:
             self._fact(entry, before, after)
             step_us = after.deadlines.get(Due.STEP) if after is not None else None
             if after is not None and step_us != (before.deadlines.get(Due.STEP) if before else None):
-                self.stepped[after.id] = self._clock.elapsed_us()
+                self.stepped[after.id] = self._clock.elapsed_at(entry.at_us), (step_us or 0) - entry.at_us
         for call in dict.fromkeys(entry.call for entry, _, _ in batch if entry.call):
             self._row(call)
         self._alerts(batch)
@@ -231,13 +232,16 @@ class Facts:
             self.rang.pop(entry.call, None)
 
     def _haunt(self, entry: Entry, within_us: int) -> None:
-        self.ghosts[entry.call or ""] = self._clock.elapsed_us() + within_us, entry.at_us + within_us
+        self.ghosts[entry.call or ""] = (
+            self._clock.elapsed_at(entry.at_us) + within_us,
+            entry.at_us + within_us,
+        )
 
     def _ghost_lapses(self, name: str, fact: Lapsed, entry: Entry) -> None:
         due = self.ghosts.pop(entry.call or "", None)
         if due is None or fact.because != Due.EN_ROUTE_WITHIN:
             return
-        early_us = min(due[0] - self._clock.elapsed_us() - _STOPWATCH_US, due[1] - entry.at_us)
+        early_us = min(due[0] - self._clock.elapsed_at(entry.at_us) - _STOPWATCH_US, due[1] - entry.at_us)
         if early_us > 1000:
             self._wrong("vanished_gives_back", f"{name} lapses {early_us / 1e6:.1f} s early")
 
@@ -290,7 +294,8 @@ class Facts:
         if before.state is not State.RECEIVED:
             self._wrong("no_step_while_held", f"{name} steps on while it is {before.state}")
         # By the clock or by the stopwatch: a clock that was put back does not make anybody wait longer.
-        waited_us = self._clock.elapsed_us() - self.stepped.get(call, 0) + _STOPWATCH_US
+        set_us, ahead_us = self.stepped.get(call, (0, 0))
+        waited_us = self._clock.elapsed_at(entry.at_us) - set_us + _STOPWATCH_US
         steps = before.policy.steps
         if fact.repeat and fact.because == "time":
             pause_us = max(entry.at_us - self.rang.get(call, 0), waited_us)
@@ -299,7 +304,7 @@ class Facts:
         elif fact.because == "time" and fact.step < len(steps):
             due_us = before.steps_from_us + us(steps[fact.step].after) - before.saved_us
             gap_us = us(steps[fact.step].after - (steps[fact.step - 1].after if fact.step else 0))
-            if entry.at_us < due_us - 1000 and waited_us < gap_us:
+            if entry.at_us < due_us - 1000 and waited_us < min(gap_us, ahead_us):
                 self._wrong(
                     "no_burst", f"{name}: step {fact.step} comes {(due_us - entry.at_us) / 1e6} s early"
                 )

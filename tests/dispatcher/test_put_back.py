@@ -40,20 +40,28 @@ def test_while_the_clock_goes_on_nothing_is_waited_for_but_the_clock():
 
 
 @pytest.mark.parametrize("seconds", [63, 600, 86_400])
-def test_put_back_a_step_is_waited_for_as_long_as_it_is_and_no_longer(seconds):
+def test_put_back_what_was_left_of_a_step_is_waited_for_and_no_longer(seconds):
     _, now, back = watch(call())
     assert not back.due(T + 10 * S)
     now[0] = 1.0
     put_back_us = (10 - seconds) * S
     assert not back.due(T + put_back_us)
-    now[0] = 60.9
-    assert not back.due(T + put_back_us + 60 * S)
-    now[0] = 61.0
-    due = back.due(T + put_back_us + 60 * S)
+    now[0] = 49.9
+    assert not back.due(T + put_back_us + 49 * S)
+    now[0] = 50.0
+    due = back.due(T + put_back_us + 49 * S)
     assert "step" in due["c-1"]
     assert "close_within" not in due["c-1"]
     now[0] = 14_401.0
     assert back.due(T + put_back_us + 14_400 * S)["c-1"] == call().deadlines
+
+
+def test_noticed_late_it_has_been_waited_for_all_the_same():
+    """Night 591: the desk waited for its disk, and 45 s later began to count the 30 anew."""
+    _, now, back = watch(call())
+    back.due(T + 50 * S)
+    now[0] = 45.0
+    assert "step" in back.due(T - 3600 * S)["c-1"]
 
 
 def test_a_little_is_no_matter_and_a_new_deadline_goes_by_the_clock_again():
@@ -90,14 +98,14 @@ def test_they_are_looked_through_only_when_one_has_been_waited_for(monkeypatch):
     back.due(T - 3600 * S)
     looked, look = [], back._waited_for
     monkeypatch.setattr(back, "_waited_for", lambda time: looked.append(time) or look(time))
-    for second in range(2, 61):
+    for second in range(2, 60):
         now[0] = float(second)
         assert not back.due(T + (second - 3600) * S)
     assert not looked
-    now[0] = 61.0
-    assert back.due(T - 3539 * S)
-    assert back.due(T - 3539 * S), "until somebody decides it"
-    assert looked == [61.0, 61.0]
+    now[0] = 60.0
+    assert back.due(T - 3540 * S)
+    assert back.due(T - 3540 * S), "until somebody decides it"
+    assert looked == [60.0, 60.0]
 
 
 def test_a_closed_call_is_forgotten():
