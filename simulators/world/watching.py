@@ -265,9 +265,10 @@ class Facts:
             twin = [
                 one.id
                 for one in self.calls.values()
-                if one.open and one.id != after.id and key2 is not None and whose(one) == key2
+                # One that opens later in the same batch is asked about when its turn comes.
+                if one.open and one.id != after.id and one.id in self.names and whose(one) == key2
             ]
-            if twin and after.open:
+            if key2 is not None and twin and after.open:
                 self._wrong("one_open_call_each", f"{name} opens beside {self.name(twin[0])} for {key2}")
             return
         if before is None or not before.open:
