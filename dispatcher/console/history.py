@@ -17,7 +17,7 @@ from config.doors import from_us
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.audit_search import may_name, name_of
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Kind, Query
-from dispatcher.console.masking import mask_identity, mask_resident, masks
+from dispatcher.console.masking import shown_resident
 from dispatcher.console.problems import wrong
 from dispatcher.console.register import after_cursor, cursor_of, in_sight
 from dispatcher.console.shapes import listed
@@ -91,7 +91,7 @@ def _without_webhook(contact: Mapping[str, Any]) -> dict[str, Any]:
 def _value(ask: Ask, section: str, name: str, value: Any) -> Any:
     if section != "residents":
         return value
-    return (mask_resident if masks(ask.access) else mask_identity)({name: value})[name]
+    return shown_resident(ask.access, {name: value})[name]
 
 
 def _line(ask: Ask, row: Row) -> dict[str, Any]:

@@ -27,9 +27,13 @@ def masks(access: Access) -> bool:
     return bool(access.session)
 
 
-def mask_resident(members: Mapping[str, Any], but: str = "") -> dict[str, Any]:
-    """A resident's members with every number and the door's code masked; `but`: what was asked for, `phone` or `door_code`."""
-    shown = mask_identity(members)
+def shown_resident(access: Access, members: Mapping[str, Any], but: str = "") -> dict[str, Any]:
+    """A resident's members as this asker sees them; `but`: what was asked for, `phone` or `door_code`."""
+    return _mask_resident(members, but) if masks(access) else _mask_identity(members)
+
+
+def _mask_resident(members: Mapping[str, Any], but: str = "") -> dict[str, Any]:
+    shown = _mask_identity(members)
     if shown.get("door_code") and but != "door_code":
         shown["door_code"] = masked_code(shown["door_code"])
     if but == "phone":
@@ -41,7 +45,7 @@ def mask_resident(members: Mapping[str, Any], but: str = "") -> dict[str, Any]:
     return shown
 
 
-def mask_identity(members: Mapping[str, Any]) -> dict[str, Any]:
+def _mask_identity(members: Mapping[str, Any]) -> dict[str, Any]:
     """A resident's members with the identity number masked, as everybody sees it."""
     number = members.get("identity_number")
     return {**members, "identity_number": masked_identity(number)} if number else dict(members)
@@ -58,7 +62,7 @@ def mask_call(view: Mapping[str, Any]) -> dict[str, Any]:
     """The view of a call with every number and the door's code masked."""
     shown = dict(view)
     if isinstance(resident := shown.get("resident"), Mapping):
-        shown["resident"] = mask_resident(resident)
+        shown["resident"] = _mask_resident(resident)
     if isinstance(caller := shown.get("caller"), Mapping):
         shown["caller"] = {**caller, "phone": masked(caller.get("phone") or "")}
     return shown
@@ -79,8 +83,16 @@ def shows_whole(ask: Ask, call: Call) -> bool:
     return True
 
 
-def put_back_identity(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:
-    """A resident's members, with the identity number that was masked. Raises Problem 400 where it is none of theirs."""
+def put_back(access: Access, members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:
+    """A resident's members as somebody sent them who saw them masked: what was masked is as it was.
+
+    Raises Problem 400 on what has stars and is none of theirs.
+    """
+    given = _put_back_identity(members, kept)
+    return _put_back_numbers(given, kept) if masks(access) else given
+
+
+def _put_back_identity(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:
     given = members.get("identity_number")
     if not isinstance(given, str) or STARS not in given:
         return dict(members)
@@ -90,11 +102,7 @@ def put_back_identity(members: Mapping[str, Any], kept: Resident | None) -> dict
     return {**members, "identity_number": known}
 
 
-def put_back(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:
-    """A resident's members as somebody sent them who saw masked numbers: those are as they were.
-
-    Raises Problem 400 on a number with stars that is none of theirs.
-    """
+def _put_back_numbers(members: Mapping[str, Any], kept: Resident | None) -> dict[str, Any]:
     given = dict(members)
     known = kept if kept is not None else Resident(id="")
     if isinstance(given.get("phone"), str):

@@ -21,7 +21,7 @@ from devices.signal import Key
 from dispatcher.console.access import STAFFED, WHOLE
 from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endpoint, Query
 from dispatcher.console.endpoint import Kind as QueryKind
-from dispatcher.console.masking import mask_identity, mask_resident, masks, put_back, put_back_identity
+from dispatcher.console.masking import put_back, shown_resident
 from dispatcher.console.problems import Problem, not_found, wrong
 from dispatcher.console.shapes import StaffView, StationView, counted, listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
@@ -120,7 +120,7 @@ def _shown_to(ask: Ask, item: Item, *, unmasked: str = "") -> dict[str, Any]:
         )
     shown = shown_item(item)
     if isinstance(item, Resident):
-        return mask_resident(shown, but=unmasked) if masks(ask.access) else mask_identity(shown)
+        return shown_resident(ask.access, shown, but=unmasked)
     if isinstance(item, Station) and (home := ask.scope.rolls.roll_of("stations", item.id)) is not None:
         shown["open_now"] = home.is_open(item, from_us(ask.now_us))
     if isinstance(item, Staff):
@@ -244,9 +244,7 @@ def _putting(kind: Kind) -> Callable[[Ask], Any]:
         members = {name: value for name, value in members.items() if name not in _TOLD}
         if kind.section == "residents":
             kept = None if home is None else home.residents[item_id]
-            members = put_back_identity(members, kept)
-            if masks(ask.access):
-                members = put_back(members, kept)
+            members = put_back(ask.access, members, kept)
         item, new = await ask.rooms.register.put(
             kind.section, members, roll.district.code, ask.within, by=ask.access.by
         )

@@ -8,6 +8,7 @@ import pytest
 from conftest import QUICK
 
 from dispatcher.console import totp
+from dispatcher.console.access import Access
 from dispatcher.console.limits import Limits, keys
 from dispatcher.console.masking import masked, put_back
 from dispatcher.console.passwords import (
@@ -21,9 +22,11 @@ from dispatcher.console.passwords import (
     check_pin,
 )
 from dispatcher.console.problems import Problem
-from dispatcher.core.district import Contact, Resident
+from dispatcher.core.district import Contact, Resident, Role
 
 SECOND = 1_000_000
+#: Somebody who has logged in: they see numbers masked.
+PERSON = Access(id="s-1", role=Role.STATION, session="s")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +254,7 @@ def test_a_masked_number_that_comes_back_is_as_it_was():
         "phone": "138****0001",
         "contacts": [{"name": "儿子", "phone": "139****0003"}, {"name": "大女儿", "phone": "13711111111"}],
     }
-    assert put_back(came, kept) == {
+    assert put_back(PERSON, came, kept) == {
         "phone": "13800000001",
         "contacts": [{"name": "儿子", "phone": "13900000003"}, {"name": "大女儿", "phone": "13711111111"}],
     }
@@ -266,8 +269,10 @@ def test_a_masked_number_that_comes_back_is_as_it_was():
 )
 def test_a_number_of_stars_is_none(came, field):
     with pytest.raises(Problem) as error:
-        put_back(came, Resident(id="r-1", phone="13800000001"))
+        put_back(PERSON, came, Resident(id="r-1", phone="13800000001"))
     assert error.value.field == field
     with pytest.raises(Problem):
-        put_back(came, None)
-    assert put_back({"phone": 7, "contacts": "x"}, None) == {"phone": 7, "contacts": "x"}, "others say what"
+        put_back(PERSON, came, None)
+    assert put_back(PERSON, {"phone": 7, "contacts": "x"}, None) == {"phone": 7, "contacts": "x"}, (
+        "others say what"
+    )
