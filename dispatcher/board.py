@@ -124,6 +124,17 @@ class Board:
             more = _cursor_at(opened_us, call_id)
         return items, more
 
+    def held_by(self, district: str, station: str) -> int:
+        """How many open calls, tests apart, are in that station's hands: from memory, however many are open."""
+        carried = (self._ledger.open[call_id] for call_id in self._ledger.load(station))
+        return sum(
+            call.accepted is not None
+            and call.accepted.station == station
+            and call.district == district
+            and not call.test
+            for call in carried
+        )
+
     def cursor_after(self, call: Call) -> str:
         """Where a list goes on after this call."""
         return _cursor_at(call.opened_us, call.id)

@@ -8,18 +8,13 @@ A hand-over that was given and that nobody took is told by `GET /handovers?state
 
 from __future__ import annotations
 
-from collections import Counter
-
 from msgspec import Struct
 
 from dispatcher.console.access import STAFFED
 from dispatcher.console.endpoint import DISTRICT, Answer, Ask, Endpoint
-from dispatcher.console.rooms import CallFilter
 from dispatcher.console.shapes import listed
 from dispatcher.handovers import HandoverFilter, Handovers
 
-#: So many open calls are looked at; with more, this is not what the district has to hear first.
-_CALLS_MAX = 500
 _STATIONS_MAX = 50
 
 
@@ -35,17 +30,13 @@ class GapView(Struct, frozen=True, kw_only=True):
 async def missing(ask: Ask) -> Answer:
     """The stations in sight that were left so."""
     roll, scope = ask.roll(), ask.scope
-    opened, _ = await ask.rooms.board.page(
-        CallFilter(district=roll.district.code, state="open", test=False), None, _CALLS_MAX
-    )
-    held = Counter(
-        one.accepted.station for one in opened if one.accepted is not None and one.accepted.station
-    )
     rows = Handovers(ask.rooms.store, ask.rooms.clock, ask.rooms.ids)
     left: list[GapView] = []
-    for station_id in sorted(held):
-        station, staff = roll.stations.get(station_id), roll.staff_at.get(station_id)
+    for station_id, staff in sorted(roll.staff_at.items()):
+        station = roll.stations.get(station_id)
         if station is None or not staff or staff & roll.on_duty or not scope.sees_station(roll, station_id):
+            continue
+        if not (calls := ask.rooms.board.held_by(roll.district.code, station_id)):
             continue
         given, _ = await rows.page(HandoverFilter(district=roll.district.code, station=station_id), None, 1)
         if given and given[0].taken_by is None:
@@ -55,7 +46,7 @@ async def missing(ask: Ask) -> Answer:
                 station=station_id,
                 station_name=station.name or None,
                 area=station.area or None,
-                calls=held[station_id],
+                calls=calls,
             )
         )
     return Answer({"items": left[:_STATIONS_MAX], "next": None})

@@ -84,6 +84,10 @@ class Board(Protocol):
         """So many calls, newest first, and where the next ones begin. Raises ValueError on a bad cursor."""
         ...
 
+    def held_by(self, district: str, station: str) -> int:
+        """How many open calls, tests apart, are in that station's hands."""
+        ...
+
     def cursor_after(self, call: Call) -> str:
         """Where a list goes on after this call."""
         ...

@@ -100,6 +100,19 @@ async def test_a_call_shows_her_and_where_she_is_and_a_caller_nobody_knows(town)
 
 
 @quiet()
+async def test_what_is_in_a_stations_hands_is_counted_from_memory(town):
+    first = await town.press("btn-01")
+    await town.press("btn-02")
+    assert town.board.held_by("d1", "st-01") == 0, "asked is not taken"
+    await town.accept("st-01", first)
+    assert town.board.held_by("d1", "st-01") == 1
+    assert town.board.held_by("d2", "st-01") == town.board.held_by("d1", "st-02") == 0
+    await town.close("st-01", call=first)
+    assert town.board.held_by("d1", "st-01") == 0
+    town.out.clear()
+
+
+@quiet()
 async def test_an_unknown_call_is_none(town):
     assert await town.board.get("c-nothing") is None
     assert await town.board.history("c-nothing") == []

@@ -225,6 +225,13 @@ class FakeBoard:
         ]
         return fits[:limit], f"after-{fits[limit - 1].id}" if len(fits) > limit else None
 
+    def held_by(self, district: str, station: str) -> int:
+        return sum(
+            one.open and one.accepted is not None and one.accepted.station == station and not one.test
+            for one in self.calls.values()
+            if one.district == district
+        )
+
     def cursor_after(self, one: Call) -> str:
         return f"after-{one.id}"
 
