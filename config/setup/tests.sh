@@ -52,7 +52,7 @@ parcel() { # $1, one line of the list: run it, and report in one piece
         config/setup/console.sh check
     else
         # A line's targets are words. shellcheck disable=SC2086
-        .venv/bin/python -m pytest --durations=6 --durations-min=5 $targets "${ignored[@]}"
+        .venv/bin/python -m pytest --timeout=300 --durations=6 --durations-min=5 $targets "${ignored[@]}"
     fi >"$report" 2>&1 </dev/null || failed=1
     flock "$SAID" cat - "$report" <<<"== $targets: $((SECONDS - began)) s"
     return "$failed"
