@@ -232,9 +232,8 @@ async def test_open_before_we_came_and_abandoned_is_ended_by_the_desk(
     async with Api(fake_api.url, "t") as api:
         crew = crew_of(api, left)
         async with running(crew.run()):
-            await until(lambda: len(fake_api.closings) == 6, 15)
-            assert crew.deeds.tidied == 6
-            assert crew.open_calls == 0
+            await until(lambda: (crew.deeds.tidied, crew.open_calls) == (6, 0), 15)
+            assert len(fake_api.closings) == 6
     assert {c["evidence"] for c in fake_api.closings} == {"relative_confirmed"}
 
 
