@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 BOTH = ("sqlite", "postgresql")
 #: What runs on both: the stories, the rooms with rows, and of what is told from outside the life of a press.
 OUTSIDE = ("life", "press")
 ROOMS = ("desk", "feed", "inbox", "outbox", "register", "register_history", "board", "doubt", "people")
+
+# How long an example takes says how busy the machine is, not whether it is right.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -167,7 +167,7 @@ def test_progress(name: str, before: tuple[Frame, ...], news: object, answers: l
 
 
 @each_family
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pieces=st.lists(st.binary(max_size=300), max_size=4), topic=st.text(max_size=40), retain=st.booleans())
 def test_no_bytes_ever_raise(translator: Family, pieces: list[bytes], topic: str, retain: bool) -> None:
     session = translator.session({})

@@ -125,7 +125,7 @@ def test_half_a_position_is_none() -> None:
     assert details == {"ignored": ["lat"]}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(members=st.dictionaries(st.sampled_from(OPTIONAL), json_values), strict=st.booleans())
 def test_optional_members_never_swallow_a_press(members: dict[str, object], strict: bool) -> None:
     for signal_type in CALLING:
@@ -179,7 +179,7 @@ def test_a_glance_sends_every_doubt_to_the_reader(frame: Frame) -> None:
     assert FAMILY.session({}).glance(frame, AT) is None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     members=st.dictionaries(
         st.sampled_from([*OPTIONAL, "type", "id", "details"]) | st.text(max_size=8),

@@ -110,7 +110,7 @@ def test_shows_state_must_be_true_or_false() -> None:
         FAMILY.session({"shows_state": "yes"})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     noise=st.lists(st.binary(max_size=40).filter(lambda data: b"$" not in data), min_size=3, max_size=3),
     cut=st.integers(min_value=1, max_value=60),

@@ -144,7 +144,7 @@ text = st.text(
 clean = text.map(str.strip)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

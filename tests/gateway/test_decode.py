@@ -81,7 +81,7 @@ def test_what_is_asked_wrongly() -> None:
         list(decode("native", b"", now=NOW, options={"key": "00"}))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     data=st.binary(max_size=200), form=st.sampled_from(Form), family=st.sampled_from(["native", "yj_line"])
 )

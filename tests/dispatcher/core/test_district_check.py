@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.policies import POLICIES
@@ -483,7 +483,7 @@ def test_an_unknown_section_is_our_mistake():
         check_item("pets", b"{}", "x")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes(raw):
     errors(raw)
@@ -516,7 +516,7 @@ def replaced(content: Any, draw: Any) -> Any:
     return draw(junk)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600)
 @given(st.data())
 def test_any_junk_in_a_good_file(data):
     content = GOOD

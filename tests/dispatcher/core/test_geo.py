@@ -34,7 +34,7 @@ def beside(a: Location, metres: float, bearing: float) -> Location:
     return Location(degrees(lat), (degrees(lon) + 540) % 360 - 180)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(in_china, st.sampled_from(["gcj02", "bd09"]))
 def test_there_and_back_in_china(place, datum):
     back = to_wgs84(from_wgs84(place, datum))

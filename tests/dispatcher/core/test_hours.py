@@ -64,7 +64,7 @@ holiday_sets = st.lists(st.sampled_from(NIGHTS), max_size=3).map(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(specs, moments, st.sampled_from(ZONES), holiday_sets)
 def test_is_open_as_the_words_say(spec, moment, zone_name, holidays):
     zone = ZoneInfo(zone_name)
@@ -73,7 +73,7 @@ def test_is_open_as_the_words_say(spec, moment, zone_name, holidays):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(specs, moments, st.sampled_from(ZONES), holiday_sets)
 def test_next_change_is_the_first_minute_that_differs(spec, moment, zone_name, holidays):
     zone = ZoneInfo(zone_name)

@@ -505,7 +505,6 @@ TestCalls = Calls.TestCase
 TestCalls.settings = settings(
     max_examples=120,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
 )
