@@ -59,12 +59,20 @@ _ALL = (
     Check(
         "lapse_steps_on", 5, "a holder who does not move loses the call, and the next step follows at once"
     ),
+    Check("decline_steps_on", 5, "whoever declines, the next step follows in the same transaction"),
+    Check("transfer_asks", 5, "a transfer asks that station at once, and takes the call from nobody"),
+    Check(
+        "overdue_is_heard",
+        5,
+        "a limit that passes rings at holder and desk; where nobody came, others are asked too",
+    ),
     Check("rings_on", 5, "after the last step it goes on ringing"),
     Check(
         "routing_says_why",
         6,
         "who is asked is told with the reason and the way; each nearer one is named with why not",
     ),
+    Check("declined_is_left_alone", 6, "a station that declined a call is not asked to it again by itself"),
     Check("alert_one_id", 7, "every try of a message has the id of its row, and goes where the row says"),
     Check("alert_with_its_fact", 7, "the messages of a fact are written in its own transaction"),
     Check("told_as_it_was", 7, "what a message says is what the ledger says of its fact, and of nobody else"),

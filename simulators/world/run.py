@@ -25,6 +25,7 @@ class Kept(NamedTuple):
     seed: int
     why: str
     day_seconds: float
+    promise: int
 
 
 class Result(NamedTuple):
@@ -44,7 +45,9 @@ class Result(NamedTuple):
 def kept() -> list[Kept]:
     """The seeds that are played for ever."""
     read = tomllib.loads(_KEPT.read_text("utf-8"))["seeds"]
-    return [Kept(one["seed"], one["why"], one.get("day_seconds", DAY_SECONDS)) for one in read]
+    return [
+        Kept(one["seed"], one["why"], one.get("day_seconds", DAY_SECONDS), one["promise"]) for one in read
+    ]
 
 
 def of(night: Night, seconds: float) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from dispatcher.core.call import (
     Call,
     CancelRequested,
     Closed,
+    Declined,
     DeviceFault,
     DeviceRestored,
     Dispatched,
@@ -27,8 +28,10 @@ from dispatcher.core.call import (
     Lapsed,
     OfferState,
     Opened,
+    Overdue,
     SpokeWith,
     State,
+    Transferred,
 )
 from dispatcher.core.fold import fold, us
 from dispatcher.core.states import Impossible
@@ -133,6 +136,7 @@ class Facts:
             step_us = after.deadlines.get(Due.STEP) if after is not None else None
             if after is not None and step_us != (before.deadlines.get(Due.STEP) if before else None):
                 self.stepped[after.id] = self._clock.elapsed_at(entry.at_us), (step_us or 0) - entry.at_us
+        self._follows(batch)
         for call in dict.fromkeys(entry.call for entry, _, _ in batch if entry.call):
             self._row(call)
         self._alerts(batch)
@@ -318,6 +322,10 @@ class Facts:
         if before is not None and before.state is not State.RECEIVED and fact.next_us is not None:
             self._wrong("no_step_while_held", f"{name}: a step is dispatched while it is {before.state}")
         for asked in fact.asked:
+            offer = before.offer_to(asked.to) if before is not None else None
+            left_alone = offer is not None and offer.state is OfferState.DECLINED and asked.to != "desk"
+            if left_alone and not asked.reason.startswith("transfer"):
+                self._wrong("declined_is_left_alone", f"{name}: {asked.to} has declined, and is asked again")
             if not asked.reason:
                 self._wrong("routing_says_why", f"{name}: {asked.to} is asked without a reason")
         home = self._metres.get(after.resident or "")
@@ -351,6 +359,36 @@ class Facts:
             self._wrong(
                 "owned_or_stepping", f"{name} is accepted, and its holder has all the time in the world"
             )
+
+    def _follows(self, batch: Sequence[tuple[Entry, Call | None, Call | None]]) -> None:
+        """What must come of a fact in the same transaction."""
+        for place, (entry, before, after) in enumerate(batch):
+            if before is None or after is None:
+                continue
+            name, fact = self.name(entry.call), entry.fact
+            then = [later.fact for later, _, _ in batch[place + 1 :] if later.call == entry.call]
+            match fact:
+                case Declined() if after.state is State.RECEIVED:
+                    if not any(isinstance(one, Escalated) and one.because == "declined" for one in then):
+                        self._wrong(
+                            "decline_steps_on", f"{name}: {fact.station} declines, and nothing follows"
+                        )
+                case Transferred():
+                    asked = {one.to for later in then if isinstance(later, Dispatched) for one in later.asked}
+                    if fact.station not in asked:
+                        self._wrong("transfer_asks", f"{name} goes to {fact.station}, which is not asked")
+                    if (before.accepted, before.deadlines) != (after.accepted, after.deadlines):
+                        self._wrong("transfer_asks", f"{name}: its holder has lost it before anybody took it")
+                case Overdue():
+                    holder = before.accepted.station if before.accepted is not None else ""
+                    if not {holder or "desk", "desk"} <= set(fact.rings):
+                        self._wrong("overdue_is_heard", f"{name}: {fact.limit} rings at {fact.rings} alone")
+                    if fact.limit == Due.ARRIVE_LIMIT and not any(
+                        isinstance(one, Dispatched) for one in then
+                    ):
+                        self._wrong("overdue_is_heard", f"{name}: nobody came, and nobody else is asked")
+                case _:
+                    pass
 
     def _closed(self, entry: Entry, fact: Closed, before: Call | None) -> None:
         if before is not None and before.key == "emergency" and not before.test:

@@ -6,6 +6,12 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+from simulators.world.mistakes import MUTANTS
+from simulators.world.promises import CHECKS
+from simulators.world.run import kept
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
 CHAPTERS = re.findall(r"^## (\d+)\. .+?\n(.*?)(?=^## )", TEXT, re.MULTILINE | re.DOTALL)
@@ -34,3 +40,22 @@ def test_every_file_and_function_it_names_exists():
         content = (ROOT / path).read_text(encoding="utf-8")
         for name in re.findall(r"`(\w+)`", names):
             assert re.search(rf"(?:def|class) {name}\b|^{name} = ", content, re.MULTILINE), f"{path}: {name}"
+
+
+WORDS = ("^ ?", "broken on purpose by", "found broken once by nights?")
+
+
+@pytest.mark.parametrize("promise", range(11))
+def test_each_names_who_watches_it_what_breaks_it_and_the_nights_that_did(promise):
+    """No more and no fewer than the simulated world has. 0: what all of them stand on."""
+    chapter = dict(CHAPTERS).get(str(promise)) or TEXT[TEXT.index("## What all of them stand on") :]
+    [told] = re.findall(r"^In the simulated world watched by (.+?)\.$", chapter, re.MULTILINE | re.DOTALL)
+    watched, broken, nights = (re.search(words + r" ?([^;]+)", " ".join(told.split())) for words in WORDS)
+    assert watched is not None
+    assert names_in(watched) == [check.name for check in CHECKS.values() if check.promise == promise]
+    assert names_in(broken) == [mutant.name for mutant in MUTANTS if mutant.promise == promise]
+    assert names_in(nights) == [str(one.seed) for one in kept() if one.promise == promise]
+
+
+def names_in(found: re.Match[str] | None) -> list[str]:
+    return re.findall(r"[\w]+", found[1].replace("`", "")) if found is not None else []
