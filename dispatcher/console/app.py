@@ -403,13 +403,15 @@ _PAGE_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+#: A responder's phone may be asked whether it is at the home (and asks its owner first); no other page ever is.
+_PHONE_HEADERS = {"Permissions-Policy": "camera=(), microphone=(), geolocation=(self)"}
 
 
 def _secured(pictures_from: str) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """What every answer says of itself. `pictures_from`: an origin that pictures may come from beside ours."""
     policy = _POLICY % (f" {pictures_from}" if pictures_from else "")
 
-    async def secure(_request: web.Request, response: web.StreamResponse) -> None:
+    async def secure(request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
         headers["Server"] = "yijian"
         headers["X-Content-Type-Options"] = "nosniff"
@@ -417,7 +419,8 @@ def _secured(pictures_from: str) -> Callable[[web.Request, web.StreamResponse], 
         headers.setdefault("Cache-Control", "no-store")
         if response.content_type == "text/html":
             headers["Content-Security-Policy"] = policy
-            for name, value in _PAGE_HEADERS.items():
-                headers[name] = value
+            headers.update(_PAGE_HEADERS)
+            if request.path.startswith("/r/"):
+                headers.update(_PHONE_HEADERS)
 
     return secure

@@ -73,7 +73,7 @@ class SpokeBody(StepBody, frozen=True, kw_only=True):
 
 
 class OnSceneBody(StepBody, frozen=True, kw_only=True):
-    """There; `proof` is how that is known, e.g. `manual`, `device`, `photo`."""
+    """There; `proof` is how that is known. The pages say `manual`, `seen`, `code`, `location`; a helper's key is `device`."""
 
     proof: Name | None = None
 

@@ -119,9 +119,15 @@ async def test_a_laptop_sleeps_while_two_minutes_of_facts_go_by(house: House, ho
     await _ledger_tells_each_fact_once(console, house, kept)
 
 
-async def test_a_phone_without_a_network_keeps_the_step_and_its_time(house: House) -> None:
+async def test_a_phone_without_a_network_keeps_the_step_its_time_and_its_proof(house: House) -> None:
     call = await house.press("btn-01")
-    phone = await house.phone("s-01", call)
+    home = (await house.desk.call(call))["resident"]["location"]
+    phone = await house.phone(
+        "s-01",
+        call,
+        geolocation={"latitude": home["lat"] + 0.001, "longitude": home["lon"]},
+        permissions=["geolocation"],
+    )
     await phone.step("accept")
     await phone.stands(call, "accepted")
     await phone.page.evaluate("navigator.serviceWorker.ready.then(() => caches.open('yijian-shell'))")
@@ -139,14 +145,16 @@ async def test_a_phone_without_a_network_keeps_the_step_and_its_time(house: Hous
     await phone.page.reload()  # the service worker has the page
     await expect(unsent).to_be_visible()
     await phone.stands(call, "en_route")
+    await phone.find("[data-proof=location]").click()  # a phone knows where it is without a network too
+    await phone.stands(call, "on_scene")
 
     again = time.time()
     await phone.context.set_offline(False)
     await expect(unsent).to_have_count(0, timeout=20_000)
-    await phone.stands(call, "en_route")
+    await phone.stands(call, "on_scene")
     await expect(phone.find("main .told")).to_contain_text("已补发")
     now = await house.desk.call(call)
-    assert now["state"] == "en_route"
+    assert (now["state"], now["on_scene"]["proof"]) == ("on_scene", "location")
     done = datetime.fromisoformat(now["en_route"]["at"]).timestamp()
     assert abs(done - pressed) < 1.5, "when it was really done"
     assert done < again

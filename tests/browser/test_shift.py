@@ -39,8 +39,9 @@ async def test_from_the_press_to_the_close(house: House) -> None:
     await expect(card).to_contain_text("孙夜班")
     await console.step("en-route")
     await console.stands(call, "en_route")
-    await console.step("on-scene")
+    await card.locator("[data-proof=seen]").click()  # one tap, as the plain step is
     await console.stands(call, "on_scene")
+    await expect(card.locator("ol.facts")).to_contain_text("见到老人")
 
     await console.step("close")
     await card.locator("[data-confirm=close]").click()
@@ -55,7 +56,7 @@ async def test_from_the_press_to_the_close(house: House) -> None:
 
     closed = await house.desk.call(call)
     assert closed["accepted"]["by"] == "s-02"
-    assert closed["on_scene"]["proof"] == "manual"
+    assert closed["on_scene"]["proof"] == "seen"
     assert closed["closed"] | {"at": ""} == {
         "by": "s-02",
         "at": "",

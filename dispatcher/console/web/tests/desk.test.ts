@@ -87,6 +87,7 @@ it("buttons become what the API takes", () => {
   expect(requestOf("spoke-no-answer", {})).toEqual({ path: "spoke", body: { result: "no_answer" } });
   expect(requestOf("spoke-answered", { at: at(1) })).toEqual({ path: "spoke", body: { result: "answered", at: at(1) } });
   expect(requestOf("on-scene", {})).toEqual({ path: "on-scene", body: { proof: "manual" } });
+  expect(requestOf("on-scene", { proof: "seen" })).toEqual({ path: "on-scene", body: { proof: "seen" } });
   expect(requestOf("decline", { reason: "x" })).toEqual({ path: "decline", body: { reason: "x" } });
 });
 

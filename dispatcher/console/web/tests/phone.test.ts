@@ -4,6 +4,7 @@ import type { Answer } from "../src/api/problem";
 import { OFFLINE } from "../src/api/problem";
 import type { Call } from "../src/api/shapes";
 import type { StepBody } from "../src/api/steps";
+import { metresOff, NEAR_M, proofsFor } from "../src/console/card/arrival";
 import { fromGcj02, toBd09, toGcj02 } from "../src/map/datum";
 import { type KeptStep, KeptSteps, type Sender, withKept } from "../src/phone/kept";
 import { mapApps, mapLink } from "../src/phone/maplinks";
@@ -84,6 +85,21 @@ function sender(answers: Answer<Call>[]): { send: Sender; sent: [string, StepBod
   return { sent, send: (one, body) => { sent.push([one.key, body]); return Promise.resolve(answers.shift() ?? away); } };
 }
 
+describe("an arrival", () => {
+  const home = { lat: 34.0585, lon: 113.8255 };
+  const found = (north: number, accuracy = 20): number | null => metresOff(home, { latitude: home.lat + north / 111_195, longitude: home.lon, accuracy });
+
+  it("is shown by where the phone is only while the phone itself is sure", () => {
+    expect([found(0), found(150), found(900)]).toEqual([0, 150, 900]);
+    expect(found(0, NEAR_M + 1)).toBeNull();
+  });
+
+  it("is shown by its place on a phone alone, where there is a place to be at", () => {
+    expect(proofsFor(home, true, true)).toContain("location");
+    for (const without of [proofsFor(null, true, true), proofsFor(home, false, true), proofsFor(home, true, false)]) expect(without).toEqual(["seen", "code"]);
+  });
+});
+
 describe("steps taken without a network", () => {
   it("are kept over a reload and go out in order, with the time they were really done", async () => {
     const shelf = new Shelf();
@@ -160,5 +176,6 @@ describe("steps taken without a network", () => {
     const one = withKept(call("c-1", 1), [step("a", { step: "accept" }), step("b")], by);
     expect(one).toMatchObject({ state: "en_route", accepted: { by: "s-1", station: "st-01" } });
     expect(withKept(call("c-2", 1), [step("a", { step: "accept" })], by).state, "another call").toBe("received");
+    expect(withKept(call("c-1", 1), [step("c", { step: "on-scene", body: { proof: "seen" } })], by).on_scene?.proof).toBe("seen");
   });
 });

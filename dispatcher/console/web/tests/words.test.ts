@@ -69,7 +69,7 @@ const FACTS: Record<string, Record<string, unknown>[]> = {
   "call.lapsed": ["en_route_within", "repress_within", "released"].map((because) => ({ because, station: "st-01" })),
   "call.spoke": [{ by: "s-1", result: "answered" }, { by: "s-1", result: "no_answer" }],
   "call.en_route": [{ by: "s-1", happened_at: at(5) }],
-  "call.on_scene": [{ by: "s-1", proof: "manual" }, { by: "s-1", proof: "device" }],
+  "call.on_scene": ["", "manual", "seen", "code", "location", "device", "photo"].map((proof) => ({ by: "s-1", proof })),
   "call.overdue": ["arrive_goal", "arrive_limit", "close_within"].map((limit) => ({ limit })),
   "call.transferred": [{ by: "s-1", station: "st-02" }],
   "call.noted": [{ by: "s-1", note: "老人很好" }, { by: "s-1", step: "en_route" }, { by: "device", step: "helper_arrived" }],

@@ -145,7 +145,7 @@ export function withKept(call: Call, steps: readonly KeptStep[], by: { id: strin
     const done = { by: by.id, at: new Date(doneMs).toISOString() };
     if (step === "accept") now = { ...now, state: "accepted", accepted: { ...done, station: by.station } };
     else if (step === "en-route" && now.state === "accepted") now = { ...now, state: "en_route", en_route: done };
-    else if (step === "on-scene" && now.state !== "closed") now = { ...now, state: "on_scene", on_scene: done };
+    else if (step === "on-scene" && now.state !== "closed") now = { ...now, state: "on_scene", on_scene: { ...done, proof: body.proof ?? "manual" } };
     else if (step === "close" && body.outcome !== undefined) now = { ...now, state: "closed", closed: { ...done, outcome: body.outcome, evidence: body.evidence ?? null, note: body.note ?? null, of: body.of ?? null } };
     else if (step === "release") now = { ...now, state: "received", accepted: null, en_route: null, on_scene: null };
   }

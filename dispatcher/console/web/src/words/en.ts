@@ -348,6 +348,10 @@ export const en: Language = {
     closeNote: "What happened",
     closeNoteHint: "The family and the next shift read this: what happened, how is she now",
     undoClose: "Can be reopened within 5 minutes",
+    shownBy: "There, and:",
+    locating: "Finding this phone, 10 seconds at most. The button above works meanwhile.",
+    notLocated: "This phone does not know well enough where it is; nothing was written down. Press the button above, or choose another.",
+    tooFar: "This phone is {m} m from the registered place; nothing was written down. If you are there, press the button above.",
     reopenTitle: "Why reopen it?",
   },
   outcome: {
@@ -355,6 +359,7 @@ export const en: Language = {
     no_contact: "No contact", duplicate: "Duplicate", test: "Test", other: "Other",
   },
   evidenceOf: { spoke_to_resident: "Spoke to the resident", on_site: "On site", relative_confirmed: "A relative confirmed" },
+  arrival: { manual: "said so", seen: "saw the resident", code: "checked the code at the door", location: "phone within 200 m", device: "helper's key on the device", photo: "photo" },
   spoke: { answered: "Telephoned: she answered", no_answer: "Telephoned: no answer" },
   script: {
     title: "What to do",

@@ -66,7 +66,9 @@ function said(fact: Fact, call: Call | null): FactWords {
     case "call.en_route":
       return main(say("facts.en_route", { who }));
     case "call.on_scene":
-      return main(text(fact, "proof") === "device" ? say("facts.on_scene_device") : say("facts.on_scene", { who }));
+      // Somebody may also tell us that they saw the key pressed; the device itself said so only where a signal did.
+      if (text(fact, "proof") === "device" && fact.cause.kind !== "command") return main(say("facts.on_scene_device"));
+      return main(say("facts.on_scene", { who }), word("arrival", text(fact, "proof")));
     case "call.overdue":
       return main(say(`facts.overdue.${text(fact, "limit")}`));
     case "call.transferred":

@@ -347,12 +347,17 @@ export const zh = {
     closeNoteHint: "家人和下一班会看到：发生了什么、老人现在怎样",
     undoClose: "5 分钟内可以重新打开",
     reopenTitle: "为什么重新打开？",
+    shownBy: "到达，并注明：",
+    locating: "正在定位，最多 10 秒。也可以直接按“到达”。",
+    notLocated: "定位不到，或不够准，没有记下。请按“到达”或选别的。",
+    tooFar: "本机离登记的位置 {m} 米，没有记下。已经到了就按“到达”。",
   },
   outcome: {
     helped: "已帮助", hospital: "已送医", false_alarm: "误报", service_done: "服务完成",
     no_contact: "未联系上", duplicate: "重复呼叫", test: "测试", other: "其他",
   },
   evidenceOf: { spoke_to_resident: "与老人本人通话", on_site: "到过现场", relative_confirmed: "家属确认" },
+  arrival: { manual: "本人报告", seen: "见到老人", code: "核对了门口的码", location: "手机定位在 200 米内", device: "救助人员按了设备上的键", photo: "照片" },
   spoke: { answered: "已与老人通话：有应答", no_answer: "给老人打过电话：无应答" },
   script: {
     title: "怎么做",
