@@ -52,8 +52,9 @@ async def play(
     persons: Mapping[str, str] | None = None,
     sink: Sink | None = None,
     clock: Clock | None = None,
+    town: Town | None = None,
 ) -> None:
-    """Play the town until `stop` is set.
+    """Play the town until `stop` is set: this one, or one made here.
 
     `hub_path` is where the port of the district's first hub appears, or a path for each hub that is to be played.
     `persons` are tokens of staff, by id; who has none acts with `token`. Relatives read what comes to the `sink`.
@@ -64,13 +65,8 @@ async def play(
         ports = dict(hub_path)
     else:
         ports = ports_at(None if hub_path is None else Path(hub_path), hubs(district))
-    town = Town(
-        district,
-        Broker(mqtt_host, mqtt_port, mqtt_username, mqtt_password),
-        ports,
-        chance=chance,
-        clock=clock,
-    )
+    broker = Broker(mqtt_host, mqtt_port, mqtt_username, mqtt_password)
+    town = town or Town(district, broker, ports, chance=chance, clock=clock)
     async with Api(http, token, persons=persons) as api:
         crew = Crew(
             api,

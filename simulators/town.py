@@ -142,6 +142,11 @@ class Town:
         log.debug("town.said", device=device, type=type_, key=key)
         return True
 
+    def plug_in(self) -> None:
+        """The hubs' ports are there from now on: a gateway that opens them next finds them. `run` does so by itself."""
+        for hub in self.hubs.values():
+            hub.replug()
+
     async def run(self) -> None:
         """Be there, until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -145,6 +145,7 @@ async def _serve(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     await runner.setup()
+    town = demos.plugged_in(settings, rooms.register, hubs) if demo else None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -162,11 +163,11 @@ async def _serve(
             if not stop.is_set():
                 print(f"ready {url}", flush=True)
                 notifier.ready()
-            if sink is not None:
-                town = demos.play(
+            if sink is not None and town is not None:
+                playing = demos.play(
                     settings,
                     rooms.register,
-                    hubs,
+                    town,
                     url=url,
                     token=demo_token,
                     persons=persons,
@@ -174,7 +175,7 @@ async def _serve(
                     speed=speed,
                     stop=stop,
                 )
-                tasks.append(group.create_task(town, name="demo"))
+                tasks.append(group.create_task(playing, name="demo"))
             await stop.wait()
             notifier.stopping()
             # New requests end first, so that what they asked is still decided; then what is on its way to a device.

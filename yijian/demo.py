@@ -4,7 +4,8 @@
         settings = with_sink(settings, sink)             every SMS goes there, whatever the settings say
         district_of(sink)                                generated; its webhooks end there too
         accesses(register)                               a token for each who works at a station: the journal says who
-        play(…)                                          the town, until it is stopped
+        plugged_in(settings, register, hubs)             its devices, before the gateway opens its lines
+    play(…)                                          the town, until it is stopped
 
 Only what is asked for here is in memory alone: a demo that starts again finds its register, and has new tokens.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -24,6 +26,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from config.doors import SystemClock
 from config.settings import Address, Settings
 from config.sms import read_sms
 from dispatcher.console.access import AREA, Access
@@ -33,6 +36,7 @@ from yijian.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
     from simulators.sink import Sink
+    from simulators.town import Town
 
 log = structlog.get_logger()
 
@@ -131,10 +135,27 @@ def tokens_for(found: Mapping[str, Access]) -> dict[str, str]:
     return {name: secrets.token_urlsafe(32) for name in found}
 
 
+def plugged_in(settings: Settings, register: Register, hubs: Mapping[str, Path]) -> Town:
+    """The demo's devices, their hubs plugged in already: before the gateway opens its lines, or it would warn of them."""
+    from simulators.town import Broker, Town
+
+    for port in hubs.values():
+        port.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    town = Town(
+        exported(register),
+        Broker(settings.mqtt_listen.host, settings.mqtt_listen.port),
+        hubs,
+        chance=random.Random(f"{SEED}/town"),
+        clock=SystemClock(),
+    )
+    town.plug_in()
+    return town
+
+
 async def play(
     settings: Settings,
     register: Register,
-    hubs: Mapping[str, Path],
+    town: Town,
     *,
     url: str,
     token: str,
@@ -146,19 +167,18 @@ async def play(
     """The demo's town."""
     from simulators import demo
 
-    for port in hubs.values():
-        port.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log.info("the demo's messages can be read at", url=sink.url)
     await demo.play(
         http=url,
         token=token,
         mqtt_host=settings.mqtt_listen.host,
         mqtt_port=settings.mqtt_listen.port,
-        hub_path=hubs,
+        hub_path=None,
         district=exported(register),
         seed=SEED,
         speed=speed,
         stop=stop,
         persons=persons,
         sink=sink,
+        town=town,
     )
