@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.core.masks import STARS, masked_identity, number_behind
 from dispatcher.core.shapes import PROBLEMS_MAX
+from dispatcher.core.written import name_fault, phone_fault
 from dispatcher.sheets import cells, layout, opening
 from dispatcher.sheets.cells import Raw
 from dispatcher.sheets.columns import Column, Kind
 from dispatcher.sheets.layout import Placed
-from dispatcher.sheets.wording import Fault, Said, Unreadable, said
+from dispatcher.sheets.wording import Fault, Said, Unreadable, in_both, said
 
 #: What is registered under an id of a section, as JSON values; None: nothing. `district`, ``: the default one's settings.
 Kept = Callable[[str, str], dict[str, Any] | None]
@@ -31,6 +32,8 @@ _PATH = re.compile(r"(?P<section>\w+)(?:\[(?P<place>\d+)\]|\.(?P<key>\w+))?\.?(?
 _CONTACT = re.compile(r"contacts\[(\d+)\]\.?(.*)")
 #: Fields of a policy whose empty cell means that there is no such limit.
 _NONE_MEANT: dict[str, Any] = {"arrive_goal": None, "arrive_limit": None, "silent": ""}
+#: Columns that people read as names, in whichever sheet.
+_NAMES = frozenset({"name", "relation", "address"})
 #: Whose written form is looked at first: what was only exported and came back is not changed by a hair.
 _AS_IT_WAS = frozenset(
     {Kind.HOURS, Kind.LINES, Kind.TEXT, Kind.KEYS, Kind.STEPS, Kind.ID, Kind.PHONE, Kind.MOMENT, Kind.LIST}
@@ -340,6 +343,8 @@ class _Reader:
                     "身份证号是打了星号的，不是登记的那个：填完整的，或留空",
                     "is masked and not the one that we have: write the whole number, or leave it empty",
                 )
+        if isinstance(value, str) and value != kept and (fault := _written_fault(column, value)):
+            value = in_both(fault)
         if isinstance(value, Said):
             self._add(self._fault(placed, column.name, row, value))
             return None
@@ -353,6 +358,13 @@ class _Reader:
             zh=told.zh,
             en=told.en,
         )
+
+
+def _written_fault(column: Column, value: str) -> str:
+    """What the console's form would not take either; what is registered already is not asked for again."""
+    if column.kind is Kind.PHONE:
+        return phone_fault(value)
+    return name_fault(value) if column.name in _NAMES else ""
 
 
 def _filled(placed: Placed) -> Iterator[tuple[int, tuple[Raw, ...]]]:

@@ -15,7 +15,8 @@ from dispatcher.core import district_check
 from dispatcher.core.district import DistrictFile
 from dispatcher.core.district_check import ELSEWHERE
 from dispatcher.core.roll import DEFAULT_POLICIES
-from dispatcher.core.shapes import Problem
+from dispatcher.core.shapes import PROBLEMS_MAX, Problem
+from dispatcher.core.written import name_fault, phone_fault
 from dispatcher.sheets import opening, reading
 from dispatcher.sheets.changes import Changes, changes
 from dispatcher.sheets.wording import Fault, in_both
@@ -101,6 +102,9 @@ class Registered:
         return members
 
 
+#: The rule of each field that people write, wherever it stands.
+_WRITTEN = {"name": name_fault, "relation": name_fault, "address": name_fault, "phone": phone_fault}
+
 NOTHING = Registered({})
 
 
@@ -145,6 +149,7 @@ def _look_at_json(content: bytes, registered: Registered, *, mask: bool) -> Look
     file, problems = district_check.check(content, registered)
     done = Looked("json", file, [_fault(problem) for problem in problems])
     if file is not None:
+        done.faults += _odd(file, registered)
         done.changes = changes(file, registered.item, mask=mask)
         done.rows = {
             section: len(getattr(file, section))
@@ -152,6 +157,28 @@ def _look_at_json(content: bytes, registered: Registered, *, mask: bool) -> Look
             if getattr(file, section)
         }
     return done
+
+
+def _odd(file: DistrictFile, registered: Registered) -> list[Fault]:
+    """What a form or a sheet would not take. A district file may hold it: somebody should look, and it is loaded."""
+    found: list[Fault] = []
+    for section in ("areas", "stations", "residents", "devices", "staff"):
+        for place, item in enumerate(getattr(file, section)):
+            if registered.item(section, item.code if section == "areas" else item.id) == item:
+                continue
+            path = f"{section}[{place}]"
+            parts = [(path, item)]
+            parts += [(f"{path}.contacts[{at}]", one) for at, one in enumerate(getattr(item, "contacts", ()))]
+            if getattr(item, "on_call", None) is not None:
+                parts.append((f"{path}.on_call", item.on_call))
+            for at, part in parts:
+                for name, rule in _WRITTEN.items():
+                    if error := rule(getattr(part, name, "")):
+                        told = in_both(error)
+                        found.append(Fault(path=f"{at}.{name}", zh=told.zh, en=told.en, warning=True))
+            if len(found) >= PROBLEMS_MAX:
+                return found[:PROBLEMS_MAX]
+    return found
 
 
 def _fault(problem: Problem) -> Fault:

@@ -67,7 +67,7 @@ FILE, _ = district_check.check_content(
                     {"name": "李娟", "phone": "0371-6666"},
                 ],
             },
-            {"id": "r-02", "name": "-李", "phone": "@x", "notes": "'=already"},
+            {"id": "r-02", "name": "-李", "phone": "+8612345", "address": "@x", "notes": "'=already"},
         ],
         "devices": [
             {
@@ -234,6 +234,41 @@ def test_every_error_is_told_by_its_cell_all_at_once() -> None:
     assert "1.38E+10" in told["老人!C3"]
     assert "两次" in told["老人!B6"]
     assert [(fault.cell, fault.heading) for fault in looked.faults if fault.warning] == [("F2", "备注2")]
+
+
+def test_what_the_form_would_refuse_is_told_by_its_cell_unless_it_is_registered_so() -> None:
+    rows = [
+        ["编号", "姓名", "电话", "住址"],
+        ["r-91", "<b>王</b>", "abc", "西关街 1 号"],
+        ["r-92", "--", "138/139", "<i>"],
+    ]
+    kin = [["老人编号", "姓名", "关系", "电话"], ["r-01", "女儿", "<女>", "无"]]
+    looked = look(book(老人=rows, 紧急联系人=kin), "名单.xlsx", HERE)
+    assert looked.file is None
+    told = places(looked)
+    assert set(told) == {
+        *("老人!B2", "老人!C2", "老人!B3", "老人!C3", "老人!D3"),
+        *("紧急联系人!C2", "紧急联系人!D2"),
+    }
+    assert (told["老人!B2"], told["老人!B3"]) == ("不能有 < 或 > 符号", "至少要有一个字")
+    assert "不像电话号码" in told["老人!C2"]
+
+    odd = DistrictFile(
+        district=District(code="411002"), residents=[Resident(id="r-91", name="<b>王</b>", phone="abc")]
+    )
+    registered = Registered({"411002": odd}, "411002")
+    back = look(writing.table(odd, "residents"), "residents.csv", registered)
+    assert (back.errors, back.file.residents) == ([], odd.residents)
+
+    # A district file is loaded as ever, and says what to look at.
+    content = district_check.dump(odd)
+    new = look(content, "district.json")
+    assert (new.errors, new.file) == ([], odd)
+    assert {fault.path for fault in new.faults if fault.warning} == {
+        "residents[0].name",
+        "residents[0].phone",
+    }
+    assert look(content, "district.json", registered).faults == []
 
 
 def test_a_file_of_two_columns_changes_nothing_else() -> None:

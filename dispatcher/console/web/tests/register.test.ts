@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import { describe, expect, it } from "vitest";
 
 import type { Problem } from "../src/api/problem";
@@ -118,6 +120,12 @@ describe("what is wrong with a draft", () => {
     ["identity_number identity", { identity_number: "11010519490230002X" }],
   ])("%s", (wanted, change) => {
     expect(paths("residents", { ...good, ...change })).toContain(wanted);
+  });
+
+  it("takes and refuses names and numbers as a sheet that is loaded does", () => {
+    const cases = JSON.parse(readFileSync("../../../tests/dispatcher/written.json", "utf8")) as Record<"names" | "phones", Record<string, boolean>>;
+    for (const [name, fine] of Object.entries(cases.names)) expect(paths("residents", { ...good, address: name }), name).toHaveLength(fine ? 0 : 1);
+    for (const [phone, fine] of Object.entries(cases.phones)) expect(paths("residents", { ...good, phone }), phone).toHaveLength(fine ? 0 : 1);
   });
 
   it("counts characters as people do, not as machines", () => {

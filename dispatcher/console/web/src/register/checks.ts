@@ -37,6 +37,7 @@ function text(value: unknown, path: string, longest: number, lines = false): Wro
   return [];
 }
 
+/* Names and telephone numbers: as `dispatcher/core/written.py` has it for sheets that are loaded. */
 /** A name is no place for markup: whoever writes `<script>` there has pasted the wrong thing. */
 function name(value: unknown, path: string, longest = NAME_MAX): Wrong[] {
   if (isText(value) && /[<>]/.test(value)) return [{ path, word: "markup" }];
