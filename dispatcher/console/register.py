@@ -23,7 +23,7 @@ from dispatcher.console.endpoint import DISTRICT, PAGING, Act, Answer, Ask, Endp
 from dispatcher.console.endpoint import Kind as QueryKind
 from dispatcher.console.masking import put_back, shown_resident
 from dispatcher.console.problems import Problem, not_found, wrong
-from dispatcher.console.shapes import StaffView, StationView, counted, listed
+from dispatcher.console.shapes import DeviceView, StaffView, StationView, counted, listed
 from dispatcher.core.district import Area, Device, Policy, Resident, Role, Staff, Station, Webhook
 from dispatcher.core.roll import Item, Roll
 from dispatcher.finding import SECTIONS as SEARCHED
@@ -76,12 +76,12 @@ _UNMASK = (
 )
 
 #: Told with an item, and not written: `PUT` takes what `GET` gave.
-_TOLD = ("on_duty", "on_duty_since", "open_now")
+_TOLD = ("on_duty", "on_duty_since", "open_now", "resident_name")
 
 KINDS = (
     Kind("stations", Station, "Station", "站点", asked_by=("area",), view=StationView),
     Kind("residents", Resident, "Resident", "老人", asked_by=("area",), people=True),
-    Kind("devices", Device, "Device", "设备", asked_by=("area", "resident")),
+    Kind("devices", Device, "Device", "设备", asked_by=("area", "resident"), view=DeviceView),
     Kind("staff", Staff, "Staff", "人员", asked_by=("area", "station"), people=True, view=StaffView),
     Kind("areas", Area, "Area", "区域", id_name="code", asked_by=("area",)),
     # With their secrets: `PUT` takes what `GET` gave. So only for those who may write them.
@@ -123,6 +123,17 @@ def _shown_to(ask: Ask, item: Item, *, unmasked: str = "") -> dict[str, Any]:
         return shown_resident(ask.access, shown, but=unmasked)
     if isinstance(item, Station) and (home := ask.scope.rolls.roll_of("stations", item.id)) is not None:
         shown["open_now"] = home.is_open(item, from_us(ask.now_us))
+    if isinstance(item, Device):
+        roll = ask.scope.rolls.roll_of("devices", item.id)
+        resident = roll.residents.get(item.resident) if roll is not None else None
+        # Who sees the device sees its resident: it is of the resident's area.
+        if (
+            roll is not None
+            and resident is not None
+            and resident.name
+            and ask.scope.sees_item(roll, resident)
+        ):
+            shown["resident_name"] = resident.name
     if isinstance(item, Staff):
         roll = ask.scope.rolls.roll_of("staff", item.id)
         on = roll is not None and item.id in roll.on_duty

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from devices.signal import Key
 from dispatcher.core.call import Evidence, OfferState, Outcome, State
-from dispatcher.core.district import Location, Role, Staff, Station, StationKind
+from dispatcher.core.district import Device, Location, Role, Staff, Station, StationKind
 from dispatcher.core.follow_up import Result
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -310,6 +310,12 @@ class StationView(Station, frozen=True, omit_defaults=True, forbid_unknown_field
     """A station, and whether it is open now: by its hours, and not closed for a while. That is told, not written."""
 
     open_now: bool = False
+
+
+class DeviceView(Device, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """A device, and what its resident is called: that is told, not written."""
+
+    resident_name: str = ""
 
 
 class DutyView(Struct, frozen=True):

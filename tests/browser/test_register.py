@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 
 from openpyxl import Workbook, load_workbook
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from browser.screens import Console, House
 
@@ -33,6 +34,7 @@ async def test_somebody_is_found_by_the_initials_of_their_name(house: House) -> 
     assert (await house.desk.get("/residents/r-01"))["name"] == "陈桂兰"
 
     await console.go("/#/devices/btn-02")
+    await expect(console.find('[data-item="btn-02"] .sub')).to_have_text("周玉珍 · native")
     pick = console.find('[data-field="resident"] input')
     await expect(pick).to_have_value("周玉珍 r-02")
     await pick.fill("zsh")
@@ -66,9 +68,20 @@ async def test_a_workbook_goes_in_with_its_errors_by_cell_and_comes_out_again(ho
     wrong = console.find(f'[data-errors] [data-cell="{year.coordinate}"]')
     await expect(wrong).to_contain_text(f"老人!{year.coordinate}")
     await expect(console.find("[data-action=load]")).to_have_count(0)
+    seen = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await seen.wait()
+        await route.continue_()
+
+    await console.page.route("**/district/preview**", hold, times=1)
+    await choose()  # it is still being read when the right one is chosen: the last one is meant
     year.value = 1941
     await choose()
-    await console.find("[data-action=load]").click()
+    load = console.find("[data-action=load]")
+    await expect(load).to_be_visible()
+    seen.set()
+    await load.click()
     await expect(console.find("[data-said]")).to_contain_text("新增 1 条")
     assert (await house.desk.get("/residents/r-90"))["birth_year"] == 1941
 

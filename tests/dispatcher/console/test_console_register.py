@@ -111,6 +111,13 @@ async def test_lists_are_asked_by(api):
     assert {one["id"] for one in page["items"]} == {"r-1", "r-g"}
     _, page = await api("GET", "/devices?resident=r-1")
     assert {one["id"] for one in page["items"]} == {"btn-r-1", "panel"}
+    [name] = {one["resident_name"] for one in page["items"]}
+    assert name == (await api("GET", "/residents/r-1"))[1]["name"]
+    _, device = await api("GET", "/devices/btn-r-1")
+    assert await api("PUT", "/devices/btn-r-1", device | {"resident_name": "told, not written"}) == (
+        200,
+        device,
+    )
     _, page = await api("GET", "/staff?station=st-3")
     assert {one["id"] for one in page["items"]} == {"s-3"}
 

@@ -142,6 +142,9 @@ describe("what is wrong with a draft", () => {
     expect(paths("webhooks", { ...hook, url: "javascript:alert(1)" })).toEqual(["url url"]);
     expect(paths("webhooks", { ...hook, url: "http://exa mple" })).toEqual(["url url"]);
     expect(paths("webhooks", { ...hook, url: "https://example.com/hook?x=1" })).toEqual([]);
+    const signed = (secret: string): string[] => paths("webhooks", { ...hook, url: "https://example.com", secret });
+    for (const good of ["", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_YQ==", "whsec_YQ", "whsec_YWI=", ` whsec_${"YWJj".repeat(170)} `]) expect(signed(good), good).toEqual([]);
+    for (const bad of ["geheim", "whsec_", "whsec_YWJjY", "whsec_YW_j", "whsec_YW Jj", "WHSEC_YWJj", `whsec_${"YWJj".repeat(171)}YWI`]) expect(signed(bad), bad).toEqual(["secret secret"]);
   });
 
   it("needs one thing of a stranger, whatever it is, and looks at the rest", () => {

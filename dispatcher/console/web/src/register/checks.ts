@@ -75,6 +75,13 @@ function needed(value: unknown, path: string): Wrong[] {
   return isText(value) ? [] : [{ path, word: "needed" }];
 }
 
+/** `whsec_` and base64, as the server has it (`dispatcher.core.signing`); none: not signed. */
+const SECRET = /^whsec_(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={0,2}|[A-Za-z0-9+/]{4})$/;
+const SECRET_MAX = 6 + 684;
+function secret(value: unknown, path: string): Wrong[] {
+  return !isText(value) || (SECRET.test(value.trim()) && value.trim().length <= SECRET_MAX) ? [] : [{ path, word: "secret" }];
+}
+
 function number(value: unknown, path: string, low: number, high: number): Wrong[] {
   if (value === undefined || value === null || value === "") return [];
   return typeof value === "number" && Number.isFinite(value) && value >= low && value <= high ? [] : [{ path, word: "between", values: { low, high } }];
@@ -132,7 +139,7 @@ export function wrongIn(section: string, draft: Draft, thisYear: number): Wrong[
       return [...common, ...needed(draft["name"], "name"), ...needed(draft["kind"], "kind")];
     case "webhooks": {
       const url = draft["url"];
-      return [...common, ...needed(url, "url"), ...(isText(url) && !/^https?:\/\/[^\s/]+\S*$/.test(url.trim()) ? [{ path: "url", word: "url" }] : [])];
+      return [...common, ...needed(url, "url"), ...(isText(url) && !/^https?:\/\/[^\s/]+\S*$/.test(url.trim()) ? [{ path: "url", word: "url" }] : []), ...secret(draft["secret"], "secret")];
     }
     default:
       return common;

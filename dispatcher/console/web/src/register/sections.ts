@@ -93,7 +93,7 @@ export const devices: Section<DeviceItem> = {
     { name: "heartbeat", kind: "number", half: true, hint: "heartbeat" },
     { name: "keys", kind: "keys", hint: "keys" },
   ],
-  row: (one) => ({ title: text(one.name) || one.id, sub: joined(text(one.name) === "" ? "" : one.id, one.family, one.resident), meta: one.resident === undefined ? word("register", "noResident") : "", icon: "bell" }),
+  row: (one) => ({ title: text(one.name) || one.id, sub: joined(text(one.resident_name) || one.resident, one.family, text(one.name) === "" ? "" : one.id), meta: one.resident === undefined ? word("register", "noResident") : "", icon: "bell" }),
   blank: () => ({ family: "native", heartbeat: 900 }),
 };
 

@@ -59,6 +59,8 @@ export interface DeviceItem {
   heartbeat?: number;
   keys?: Record<string, Key>;
   name?: string;
+  /** Told, not written. */
+  resident_name?: string;
 }
 
 export interface StaffItem {

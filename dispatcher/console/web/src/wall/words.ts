@@ -102,9 +102,9 @@ export const en: typeof zh = {
   street: "Street",
   hours: "Calls per hour",
   accepts: "Emergencies accepted within",
-  acceptTo: "{n} s",
+  acceptTo: "{n}s",
   acceptBeyond: "more",
-  minutesTo: "{n} min",
+  minutesTo: "{n}m",
   fact: {
     opened: "{lane}",
     joined: "pressed again",
