@@ -67,9 +67,10 @@ async def _straddles(desk: Desk, stream: Events, server: Server, device: str, de
     await button.say(within=20)
     await button.close()
     call = await _call_of(desk, device)
-    last = await stream.fact("call.escalated", call, within=10, where=_last)
+    last = await stream.fact("call.escalated", call, within=20, where=_last)
     opened, at = (seconds(text) for text in (last.state["opened_at"], last.data["at"]))
-    assert ONCE.steps[-1] - EARLY_SECONDS <= at - opened <= ONCE.steps[-1] + LATE_SECONDS, last.data
+    # Six call at once here: what is wrong with the night of the change would be wrong by an hour.
+    assert ONCE.steps[-1] - EARLY_SECONDS <= at - opened <= ONCE.steps[-1] + 5 * LATE_SECONDS, last.data
     return opened < SUMMER_ENDS <= at
 
 
