@@ -14,6 +14,7 @@ tests/crash
 tests/browser
 tests/outside/test_people.py
 tests/crash/test_links.py tests/crash/test_disk.py tests/crash/test_stop.py
+tests/outside/test_postgres.py tests/outside/test_process.py tests/outside/test_cli.py
 tests/outside/test_storm.py tests/outside/test_supervision.py tests/outside/test_canary.py tests/outside/test_service.py
 tests/browser/test_everyone.py tests/browser/test_bad_input.py tests/browser/test_scope.py tests/browser/test_people.py
 tests/stories

@@ -32,7 +32,7 @@ async def test_a_changed_number_stands_in_the_history_with_the_name_of_who_chang
     everything = await house.screen("d-01", "/#/history", viewport=NARROW, locale="en-GB")
     line = everything.find("[data-history]").first
     await expect(line.get_by_role("link")).to_have_attribute("href", "#/residents/r-04")
-    await expect(line).to_contain_text("changed Telephone from '")
+    await expect(line).to_contain_text("changed Telephone from “")
     await everything.find("[name=section]").select_option("stations")
     await everything.find("[data-action=search]").click()
     await expect(everything.find('a[href="#/residents/r-04"]')).to_have_count(0)
