@@ -130,6 +130,8 @@ async def test_axe_finds_nothing_on_the_phone_and_the_wall(house: House) -> None
     await _is_for_everyone(phone, "a call", narrow=True)
     await phone.step("accept")
     await phone.stands(call, "accepted")
+    await phone.step("en-route")
+    await expect(phone.find("[data-proof]").first).to_be_visible()  # how an arrival is shown
     await phone.step("close")
     await _is_for_everyone(phone, "close", narrow=True)
     await phone.go("/r/mine")

@@ -348,6 +348,7 @@ export const zh = {
     undoClose: "5 分钟内可以重新打开",
     reopenTitle: "为什么重新打开？",
     shownBy: "到达，并注明：",
+    shown: { seen: "见到老人", code: "门口的码", location: "手机定位" },
     locating: "正在定位，最多 10 秒。也可以直接按“到达”。",
     notLocated: "定位不到，或不够准，没有记下。请按“到达”或选别的。",
     tooFar: "本机离登记的位置 {m} 米，没有记下。已经到了就按“到达”。",
