@@ -160,6 +160,8 @@ class Desk:
         if self._doubt is not None:
             await self._settle(self._doubt)
         now_us = self.turned_us = self._clock.now_us()
+        # Before anything is waited for: it holds two clocks against each other.
+        waited = self._put_back.due(now_us)
         pending = await self._pending(now_us)
         taken = self._ledger.take_due(now_us, rows.BATCH)
         self._ill = {
@@ -167,7 +169,6 @@ class Desk:
             for call_id, until_us in self._ill.items()
             if call_id in self._ledger.open and 0 < until_us - now_us <= ILL_SECONDS * 1_000_000
         }
-        waited = self._put_back.due(now_us)
         due = [call_id for call_id in dict.fromkeys((*taken, *waited)) if call_id not in self._ill]
         lost = self._sweep(now_us)
         if not pending and not due and not lost:

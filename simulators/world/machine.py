@@ -36,26 +36,31 @@ class MachineClock:
         self._pace = 1 + drift_ppm / 1e6
         self.set_us = 0
         self.was_put_back = False
-        self._told: dict[int, int] = {}  #: of each time that was told, what the stopwatch showed
+        self._leapt_us = 0
+        self._told: dict[int, int] = {}  #: of each time that was told, how much had gone by
 
     def set(self, seconds: float) -> None:
         """Somebody sets it on, or back."""
         self.set_us += round(seconds * 1e6)
         self.was_put_back |= seconds < 0
+        self._leapt_us += max(0, round(seconds * 1e6))
 
-    def elapsed_us(self) -> int:
-        """Microseconds since the night began, whatever the clock was set to: what a stopwatch shows."""
-        return round(self._loop.time() * 1_000_000)
+    def gone_by_us(self) -> int:
+        """Microseconds that have gone by for whoever waits, whatever was taken away by setting the clock back.
+
+        A stopwatch's, and those that the clock was set on by: nobody can tell that from a sleep.
+        """
+        return round(self._loop.time() * 1_000_000) + self._leapt_us
 
     def now_us(self) -> int:
         """Microseconds since 1970, UTC, as the machine believes."""
         now_us = self._start_us + self.set_us + round(self._loop.time() * self._pace * 1_000_000)
-        self._told[now_us] = self.elapsed_us()
+        self._told[now_us] = self.gone_by_us()
         return now_us
 
-    def elapsed_at(self, now_us: int) -> int:
-        """What a stopwatch showed when the clock said so; one that was put back may say it twice: the last time."""
-        return self._told.get(now_us, self.elapsed_us())
+    def gone_by_at(self, now_us: int) -> int:
+        """What had gone by when the clock said so; one that was put back may say it twice: the last time."""
+        return self._told.get(now_us, self.gone_by_us())
 
 
 @cache

@@ -49,8 +49,8 @@ _JOURNAL = "SELECT district, seq, at_us, call, device, cause, body FROM journal 
 _CALLING = ("press", "fall", "inactivity", "hazard")
 #: What every relative here wants to hear of.
 _TOLD_TO_KIN = frozenset({"call.opened", "call.accepted", "call.on_scene", "call.closed"})
-#: The clock drifts against the stopwatch.
-_STOPWATCH_US = 100_000
+#: The clock drifts against a stopwatch.
+_DRIFT_US = 100_000
 #: Whoever is found in the journal or on the way to a device is named there.
 NAMES = ("老人", "家属", "护理", "幸福路", "+999")
 
@@ -72,11 +72,11 @@ class Facts:
         self.steps: Counter[tuple[str, int, int, int]] = Counter()
         self.lives: Counter[str] = Counter()
         self.rang: dict[str, int] = {}
-        #: When the next step of each call was last set, by the stopwatch, and how far ahead it was then.
+        #: When the next step of each call was last set, by what has gone by, and how far ahead it was then.
         self.stepped: dict[str, tuple[int, int]] = {}
         self.faults: dict[str, bool] = {}
         self.uncovered: set[str] = set()
-        #: By when each call that a vanished console holds must move: by the stopwatch, and by the clock as it went then.
+        #: By when each call that a vanished console holds must move: by what has gone by, and by the clock as it went then.
         self.ghosts: dict[str, tuple[int, int]] = {}
         self.past: dict[
             int, tuple[str, str, str]
@@ -135,7 +135,7 @@ class Facts:
             self._fact(entry, before, after)
             step_us = after.deadlines.get(Due.STEP) if after is not None else None
             if after is not None and step_us != (before.deadlines.get(Due.STEP) if before else None):
-                self.stepped[after.id] = self._clock.elapsed_at(entry.at_us), (step_us or 0) - entry.at_us
+                self.stepped[after.id] = self._clock.gone_by_at(entry.at_us), (step_us or 0) - entry.at_us
         self._follows(batch)
         for call in dict.fromkeys(entry.call for entry, _, _ in batch if entry.call):
             self._row(call)
@@ -237,7 +237,7 @@ class Facts:
 
     def _haunt(self, entry: Entry, within_us: int) -> None:
         self.ghosts[entry.call or ""] = (
-            self._clock.elapsed_at(entry.at_us) + within_us,
+            self._clock.gone_by_at(entry.at_us) + within_us,
             entry.at_us + within_us,
         )
 
@@ -245,7 +245,7 @@ class Facts:
         due = self.ghosts.pop(entry.call or "", None)
         if due is None or fact.because != Due.EN_ROUTE_WITHIN:
             return
-        early_us = min(due[0] - self._clock.elapsed_at(entry.at_us) - _STOPWATCH_US, due[1] - entry.at_us)
+        early_us = min(due[0] - self._clock.gone_by_at(entry.at_us) - _DRIFT_US, due[1] - entry.at_us)
         if early_us > 1000:
             self._wrong("vanished_gives_back", f"{name} lapses {early_us / 1e6:.1f} s early")
 
@@ -298,9 +298,9 @@ class Facts:
             return
         if before.state is not State.RECEIVED:
             self._wrong("no_step_while_held", f"{name} steps on while it is {before.state}")
-        # By the clock or by the stopwatch: a clock that was put back does not make anybody wait longer.
+        # By the clock or by what has gone by: a clock that was put back does not make anybody wait longer.
         set_us, ahead_us = self.stepped.get(call, (0, 0))
-        waited_us = self._clock.elapsed_at(entry.at_us) - set_us + _STOPWATCH_US
+        waited_us = self._clock.gone_by_at(entry.at_us) - set_us + _DRIFT_US
         steps = before.policy.steps
         if fact.repeat and fact.because == "time":
             pause_us = max(entry.at_us - self.rang.get(call, 0), waited_us)
