@@ -47,6 +47,7 @@ NOT_WRITTEN = {
     "listCoverage",
     "getCoverage",
     "getMap",
+    "getDistrictSettings",  # its name, its zone, its holidays
     "getCanary",
     "pressCanary",
     "getLoginWays",
