@@ -1,28 +1,29 @@
 #!/usr/bin/env bash
-# Every test, in parcels that three workers take from a list, the longest first, so that what waits for processes does not
+# Every test, in parcels that four workers take from a list, the longest first, so that what waits for processes does not
 # wait for what reckons. All are reported whatever becomes of the others; exit code 1 where one failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# A folder's parcel is what no other parcel names; the last line is the rest of all.
+# A folder's parcel is what no other parcel names.
 export PARCELS="\
-tests/outside/test_scope.py
-tests/outside/test_upkeep.py
-tests/outside
-tests/world
-tests/crash
-tests/browser
-tests/outside/test_people.py
-tests/crash/test_links.py tests/crash/test_disk.py tests/crash/test_stop.py
-tests/outside/test_postgres.py tests/outside/test_process.py tests/outside/test_cli.py
+tests/crash/test_disk.py tests/crash/test_stop.py
 tests/outside/test_storm.py tests/outside/test_supervision.py tests/outside/test_canary.py tests/outside/test_service.py
-tests/browser/test_everyone.py tests/browser/test_bad_input.py tests/browser/test_scope.py tests/browser/test_people.py
-tests/stories
-tests/yijian
+tests/browser
 tests/dispatcher
 tests/dispatcher/console
+tests/crash
+tests/outside/test_people.py
+tests/browser/test_everyone.py tests/browser/test_bad_input.py tests/browser/test_scope.py tests/browser/test_people.py
+tests/outside
+tests/outside/test_scope.py
+tests/stories
+tests/crash/test_links.py
+tests/world
+tests/outside/test_upkeep.py
+tests
 pages
-tests"
+tests/outside/test_postgres.py tests/outside/test_process.py tests/outside/test_cli.py
+tests/yijian"
 
 export OUTSIDE_PATIENCE="${OUTSIDE_PATIENCE:-2}" # the workers share the machine: whoever waits for a process waits longer
 # Where Python may write no bytecode, each of a thousand starts would compile everything anew.
@@ -62,7 +63,7 @@ export -f parcel
 
 config/setup/console.sh build # before anything reads the pages
 set -m                        # a process group of their own, so that all of them can be ended
-xargs -P 3 -d '\n' -I{} bash -c 'parcel "$1"' parcel {} <<<"$PARCELS" &
+xargs -P 4 -d '\n' -I{} bash -c 'parcel "$1"' parcel {} <<<"$PARCELS" &
 workers=$!
 set +m
 trap 'kill -- -"$workers" 2>/dev/null || true; exit 130' INT TERM
