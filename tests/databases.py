@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import postgres_server
@@ -143,6 +144,34 @@ def inline() -> InlineStore | PostgresInline:
     """An empty database with all tables, of the kind that is chosen."""
     if chosen == POSTGRESQL:
         return PostgresInline()
+    return sqlite()
+
+
+def sqlite() -> InlineStore:
+    """An empty SQLite with all tables, in this process."""
+    made = InlineStore()
+    made.connection.deserialize(_empty())
+    return made
+
+
+def sqlite_again() -> InlineStore:
+    """The same one, emptied, where a test has one at a time: what SQL was compiled to is still known."""
+    made = _drive()
+    if made.connection.in_transaction:
+        made.connection.rollback()
+    made.connection.deserialize(_empty())
+    made.fail = lambda _work: None
+    return made
+
+
+@cache
+def _drive() -> InlineStore:
+    return InlineStore()
+
+
+@cache
+def _empty() -> bytes:
+    """All tables, made once: a test's own is a copy."""
     made = InlineStore()
     tables.metadata.create_all(made._engine)
-    return made
+    return made.connection.serialize()

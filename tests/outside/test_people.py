@@ -277,6 +277,7 @@ def at(took: list[float], part: float) -> float:
     return round(took[int(part * (len(took) - 1))] * 1e3, 1)
 
 
+@on_one
 async def test_while_somebody_guesses_presses_do_not_wait(
     house: Server, record_property: Callable[[str, object], None]
 ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import databases
 import msgspec
 
 from config.doors import to_us
@@ -46,8 +47,7 @@ from dispatcher.inbox import Inbox as RealInbox
 from dispatcher.ledger import Ledger
 from dispatcher.register import Register
 from dispatcher.sight import Sight
-from dispatcher.store import InlineStore
-from dispatcher.tables import faults, follow_ups, handovers, metadata
+from dispatcher.tables import faults, follow_ups, handovers
 from dispatcher.view import view_call
 
 NOW = to_us(datetime(2026, 11, 24, 1, 15, tzinfo=UTC))
@@ -412,9 +412,7 @@ class World:
     health: Health = field(default_factory=Health)
 
     def __post_init__(self) -> None:
-        self.store = InlineStore()
-        with self.store._engine.begin() as connection:
-            metadata.create_all(connection)
+        self.store = databases.sqlite_again()
         self.needed: dict[str, str] = {}
         self.register = WatchedRegister(
             self.store, self.clock, needed_by=lambda _section, item_id: self.needed.get(item_id)
