@@ -72,11 +72,9 @@ class PostgresServer:
             "initdb", "-D", self.data, "-U", USER, "--pwfile", secret, "-A", "scram-sha-256",
             "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
         )  # fmt: skip
-        with contextlib.suppress(OSError):  # no place for it, or another run was first
-            fresh = Path(tempfile.mkdtemp(dir=sys.prefix))
-            shutil.copytree(self.data, fresh / "data")
-            (fresh / "data").rename(kept)
-            fresh.rmdir()
+        with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=sys.prefix) as fresh:
+            shutil.copytree(self.data, Path(fresh) / "data")
+            (Path(fresh) / "data").rename(kept)  # fails where another run was first
 
     def _own(self) -> None:
         """What was copied is the server's user's, and nobody else's to look into."""
