@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,7 +23,7 @@ from simulators.relatives import KIN_DEMO, Relatives
 from simulators.sink import Sink
 from simulators.staff import Crew
 from simulators.temper import DEMO
-from simulators.town import Broker, Town, hubs, ports_at
+from simulators.town import Town
 
 log = structlog.get_logger(__name__)
 
@@ -40,33 +39,21 @@ async def play(
     *,
     http: str,
     token: str,
-    mqtt_host: str,
-    mqtt_port: int,
-    hub_path: Path | str | Mapping[str, Path] | None,
+    town: Town,
     district: Mapping[str, Any],
     seed: int,
     speed: float = 1.0,
     stop: asyncio.Event,
-    mqtt_username: str | None = None,
-    mqtt_password: str | None = None,
     persons: Mapping[str, str] | None = None,
     sink: Sink | None = None,
     clock: Clock | None = None,
-    town: Town | None = None,
 ) -> None:
-    """Play the town until `stop` is set: this one, or one made here.
+    """Play the town until `stop` is set.
 
-    `hub_path` is where the port of the district's first hub appears, or a path for each hub that is to be played.
     `persons` are tokens of staff, by id; who has none acts with `token`. Relatives read what comes to the `sink`.
     """
     clock = clock or SystemClock()
     chance = random.Random(f"{seed}/demo")
-    if isinstance(hub_path, Mapping):
-        ports = dict(hub_path)
-    else:
-        ports = ports_at(None if hub_path is None else Path(hub_path), hubs(district))
-    broker = Broker(mqtt_host, mqtt_port, mqtt_username, mqtt_password)
-    town = town or Town(district, broker, ports, chance=chance, clock=clock)
     async with Api(http, token, persons=persons) as api:
         crew = Crew(
             api,

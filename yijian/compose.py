@@ -165,7 +165,6 @@ async def _serve(
                 notifier.ready()
             if sink is not None and town is not None:
                 playing = demos.play(
-                    settings,
                     rooms.register,
                     town,
                     url=url,

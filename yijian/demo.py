@@ -153,7 +153,6 @@ def plugged_in(settings: Settings, register: Register, hubs: Mapping[str, Path])
 
 
 async def play(
-    settings: Settings,
     register: Register,
     town: Town,
     *,
@@ -171,14 +170,11 @@ async def play(
     await demo.play(
         http=url,
         token=token,
-        mqtt_host=settings.mqtt_listen.host,
-        mqtt_port=settings.mqtt_listen.port,
-        hub_path=None,
+        town=town,
         district=exported(register),
         seed=SEED,
         speed=speed,
         stop=stop,
         persons=persons,
         sink=sink,
-        town=town,
     )

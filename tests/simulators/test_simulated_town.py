@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from fake_api import FakeApi
 from sim_tools import Gateway, Mosquitto, free_port, running, until
 
+from config.doors import SystemClock
 from simulators import command, demo, town
 from simulators.day import Happening
 from simulators.district import generate
@@ -76,6 +78,13 @@ def test_brokers_addresses() -> None:
         town.Broker.of_url("http://host")
 
 
+def small_town(port: int, hub: Path | None) -> town.Town:
+    """The small district's devices, at a broker of this machine; `hub`: where its first hub's port appears."""
+    ports = town.ports_at(hub, town.hubs(SMALL))
+    broker = town.Broker("127.0.0.1", port)
+    return town.Town(SMALL, broker, ports, chance=random.Random(1), clock=SystemClock())
+
+
 async def test_the_demo_lives_at_once_survives_and_stops(
     mosquitto: Mosquitto, fake_api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,9 +94,7 @@ async def test_the_demo_lives_at_once_survives_and_stops(
     playing = demo.play(
         http=fake_api.url,
         token="t",
-        mqtt_host="127.0.0.1",
-        mqtt_port=mosquitto.port,
-        hub_path=tmp_path / "hub",
+        town=small_town(mosquitto.port, tmp_path / "hub"),
         district=SMALL,
         seed=1,
         speed=60.0,
@@ -119,9 +126,7 @@ async def test_the_demo_waits_for_a_broker_and_a_server_that_are_not_there(tmp_p
         demo.play(
             http=f"http://127.0.0.1:{nowhere}",
             token="t",
-            mqtt_host="127.0.0.1",
-            mqtt_port=nowhere,
-            hub_path=None,
+            town=small_town(nowhere, None),
             district=SMALL,
             seed=1,
             speed=100.0,
@@ -136,8 +141,6 @@ async def test_the_demo_waits_for_a_broker_and_a_server_that_are_not_there(tmp_p
 
 
 async def test_a_part_that_fails_while_it_is_cancelled_ends_all_the_same() -> None:
-    import random
-
     begun: list[int] = []
 
     async def fails_at_the_end() -> None:
@@ -160,8 +163,6 @@ async def test_a_part_that_fails_while_it_is_cancelled_ends_all_the_same() -> No
 
 
 async def test_everything_a_town_says_reaches_a_device(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    import random
-
     from config.doors import SystemClock
 
     ports = town.ports_at(tmp_path / "hub", town.hubs(SMALL))
