@@ -30,6 +30,7 @@ from dispatcher.core.call import (
     Reopened,
 )
 from dispatcher.core.district import District
+from dispatcher.core.patience import TwoClocks
 from dispatcher.core.roll import Rolls
 from dispatcher.store import Do, Prepared, Store, StoreUnavailable, insert
 from dispatcher.tables import outbox
@@ -48,9 +49,8 @@ DONE_MAX = 200
 LINGER_SECONDS = 0.2
 #: The poll behind the wake: leases that ran out, retries that are due.
 POLL_SECONDS = 1.0
-#: Put back by so much, the clock has left behind what it had set.
-BACK_US = 1_000_000
-#: So long afterwards it is looked for: a commit that was slow may set something by the clock as it was.
+#: So long after the clock was put back, what it has left ahead is looked for: a commit that was slow may set something by
+#: the clock as it was.
 WATCH_SECONDS = 600.0
 
 _PUT = Prepared(
@@ -242,7 +242,7 @@ class Outbox:
         self._poll_us = 0
         self._done: list[str] = []
         self._flush_us = 0
-        self._ahead_us: int | None = None
+        self._clocks = TwoClocks()
         self._watch_until = -1.0
         #: Of each message that is too far ahead: its moment, and since when it stands there, by a clock that only goes on.
         self._far: dict[str, tuple[int, float]] = {}
@@ -296,10 +296,8 @@ class Outbox:
         By then nobody has it in hand any more, not even another process whose clock is right.
         """
         time = asyncio.get_running_loop().time()
-        ahead_us = now_us - round(time * 1_000_000)
-        if self._ahead_us is not None and ahead_us < self._ahead_us - BACK_US:
-            self._ahead_us, self._watch_until = ahead_us, time + WATCH_SECONDS
-        self._ahead_us = ahead_us if self._ahead_us is None else max(ahead_us, self._ahead_us)
+        if self._clocks.put_back(now_us, time):
+            self._watch_until = time + WATCH_SECONDS
         if time > self._watch_until and not self._far:
             return
         far_us = now_us + RETRY_SECONDS_MAX * 1_000_000

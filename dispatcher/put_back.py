@@ -14,13 +14,10 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from dispatcher.core.patience import far_off
+from dispatcher.core.patience import TwoClocks, far_off
 from dispatcher.ledger import Ledger
 
 log = structlog.get_logger("desk")
-
-#: Put back by so much since the last look, all open calls are looked through.
-BACK_US = 1_000_000
 
 
 class PutBack:
@@ -28,7 +25,7 @@ class PutBack:
 
     def __init__(self, ledger: Ledger, time: Callable[[], float]) -> None:
         self._ledger, self._time = ledger, time
-        self._ahead_us: int | None = None
+        self._clocks = TwoClocks()
         #: The last turn, by both clocks: what lay ahead then is what is left, whatever the wall clock says since.
         self._before: tuple[int, float] | None = None
         #: Of each call and kind: the moment that is too far ahead, and by when, by `time`, it has been waited for.
@@ -39,11 +36,8 @@ class PutBack:
     def due(self, now_us: int) -> Mapping[str, Mapping[str, int]]:
         """The calls with deadlines that have been waited for long enough: which, and the moment that each of them is for."""
         time = self._time()
-        ahead_us = now_us - round(time * 1_000_000)
-        if self._ahead_us is None or ahead_us < self._ahead_us - BACK_US:
+        if self._clocks.put_back(now_us, time) or self._before is None:
             self._look(now_us, time)
-            self._ahead_us = ahead_us
-        self._ahead_us = max(self._ahead_us, ahead_us)
         self._before = now_us, time
         return self._waited_for(time) if time >= self._next else {}
 

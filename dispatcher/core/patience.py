@@ -19,6 +19,8 @@ from dispatcher.core.steps import SPOKE_ANSWERED_SECONDS
 
 #: A clock is corrected by a little all the time: that much more is no matter.
 TOLERANCE_US = 2_000_000
+#: Put back by so much, it has left behind what it had set.
+BACK_US = 1_000_000
 _STEP, _EN_ROUTE_WITHIN = Due.STEP.value, Due.EN_ROUTE_WITHIN.value
 
 
@@ -46,3 +48,19 @@ def far_off(call: Call, now_us: int) -> Mapping[str, int]:
         if ahead_us > 0 and ahead_us > (whole_us := longest_us(call, kind)):
             found[kind] = whole_us
     return found
+
+
+class TwoClocks:
+    """The wall clock held against one that only goes on: that is how anybody sees that it was put back."""
+
+    def __init__(self) -> None:
+        self._ahead_us: int | None = None
+
+    def put_back(self, now_us: int, time: float) -> bool:
+        """Whether the wall clock was put back since the last time this was asked. Both are to be read at one moment."""
+        ahead_us, before_us = now_us - round(time * 1_000_000), self._ahead_us
+        if before_us is None or ahead_us < before_us - BACK_US:
+            self._ahead_us = ahead_us
+            return before_us is not None
+        self._ahead_us = max(before_us, ahead_us)
+        return False
