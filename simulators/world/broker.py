@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from devices.family import Answer, Frame
+from gateway.transports.packets import matches
 from simulators.world.loop import Process, WorldLoop, context_of
 from simulators.world.weather import Weather
 
@@ -127,7 +128,7 @@ class Broker:
         for number, message in list(session.waiting.items()):
             self._send(session, number, message)
         for message in list(self.kept.values()):
-            if any(_matches(wanted, message.topic.split("/")) for wanted in session.topics):
+            if any(matches(wanted, message.topic.split("/")) for wanted in session.topics):
                 self._queue(session, replace(message, at=self._loop.time()))
 
     def add(self, link: Link, topics: Sequence[str]) -> None:
@@ -195,7 +196,7 @@ class Broker:
             self.keep(message)
         levels = message.topic.split("/")
         for session in self._sessions.values():
-            if any(_matches(wanted, levels) for wanted in session.topics):
+            if any(matches(wanted, levels) for wanted in session.topics):
                 self._queue(session, replace(message, retain=False))
 
     def _queue(self, session: Session, message: Message) -> None:
@@ -315,15 +316,6 @@ def _done(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _matches(wanted: Sequence[str], levels: Sequence[str]) -> bool:
-    for position, level in enumerate(wanted):
-        if level == "#":
-            return True
-        if position >= len(levels) or level not in ("+", levels[position]):
-            return False
-    return len(wanted) == len(levels)
-
-
 class WireWay:
     """The gateway's way to the broker (`gateway.BrokerWay`): what `transports.mqtt` does, without a socket."""
 
@@ -403,7 +395,7 @@ class WireWay:
         levels = message.topic.split("/")
         ack = partial(self._broker.acknowledge, link, number) if message.qos else None
         for wanted, line in self._routes:
-            if _matches(wanted, levels):
+            if matches(wanted, levels):
                 self._intake.take(line, Frame(message.payload, message.topic, message.retain), ack)
                 return
         if ack is not None:

@@ -58,7 +58,7 @@ class _Soon(asyncio.Handle):
         self._source_traceback = None
 
 
-class _Later(asyncio.TimerHandle):
+class _Later(_Soon, asyncio.TimerHandle):
     """A callback for a moment of virtual time."""
 
     __slots__ = ()
@@ -71,13 +71,7 @@ class _Later(asyncio.TimerHandle):
         loop: asyncio.AbstractEventLoop,
         context: Context,
     ) -> None:
-        self._context = context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
+        _Soon.__init__(self, callback, args, loop, context)
         self._when = when
         self._scheduled = True
 
