@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+#: What is called so is a name, wherever it stands.
+NAMES = ("name", "relation", "address")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()-]*")
 _DIGITS_MIN = 3
 

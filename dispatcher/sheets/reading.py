@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.core.masks import STARS, masked_identity, number_behind
 from dispatcher.core.shapes import PROBLEMS_MAX
-from dispatcher.core.written import name_fault, phone_fault
+from dispatcher.core.written import NAMES, name_fault, phone_fault
 from dispatcher.sheets import cells, layout, opening
 from dispatcher.sheets.cells import Raw
 from dispatcher.sheets.columns import Column, Kind
@@ -32,8 +32,6 @@ _PATH = re.compile(r"(?P<section>\w+)(?:\[(?P<place>\d+)\]|\.(?P<key>\w+))?\.?(?
 _CONTACT = re.compile(r"contacts\[(\d+)\]\.?(.*)")
 #: Fields of a policy whose empty cell means that there is no such limit.
 _NONE_MEANT: dict[str, Any] = {"arrive_goal": None, "arrive_limit": None, "silent": ""}
-#: Columns that people read as names, in whichever sheet.
-_NAMES = frozenset({"name", "relation", "address"})
 #: Whose written form is looked at first: what was only exported and came back is not changed by a hair.
 _AS_IT_WAS = frozenset(
     {Kind.HOURS, Kind.LINES, Kind.TEXT, Kind.KEYS, Kind.STEPS, Kind.ID, Kind.PHONE, Kind.MOMENT, Kind.LIST}
@@ -364,7 +362,7 @@ def _written_fault(column: Column, value: str) -> str:
     """What the console's form would not take either; what is registered already is not asked for again."""
     if column.kind is Kind.PHONE:
         return phone_fault(value)
-    return name_fault(value) if column.name in _NAMES else ""
+    return name_fault(value) if column.name in NAMES else ""
 
 
 def _filled(placed: Placed) -> Iterator[tuple[int, tuple[Raw, ...]]]:

@@ -16,7 +16,7 @@ from dispatcher.core.district import DistrictFile
 from dispatcher.core.district_check import ELSEWHERE
 from dispatcher.core.roll import DEFAULT_POLICIES
 from dispatcher.core.shapes import PROBLEMS_MAX, Problem
-from dispatcher.core.written import name_fault, phone_fault
+from dispatcher.core.written import NAMES, name_fault, phone_fault
 from dispatcher.sheets import opening, reading
 from dispatcher.sheets.changes import Changes, changes
 from dispatcher.sheets.wording import Fault, in_both
@@ -103,7 +103,7 @@ class Registered:
 
 
 #: The rule of each field that people write, wherever it stands.
-_WRITTEN = {"name": name_fault, "relation": name_fault, "address": name_fault, "phone": phone_fault}
+_WRITTEN = dict.fromkeys(NAMES, name_fault) | {"phone": phone_fault}
 
 NOTHING = Registered({})
 
