@@ -150,16 +150,14 @@ def inline() -> InlineStore | PostgresInline:
 def sqlite() -> InlineStore:
     """An empty SQLite with all tables, in this process."""
     made = InlineStore()
-    made.connection.deserialize(_empty())
+    made.become(_empty())
     return made
 
 
 def sqlite_again() -> InlineStore:
     """The same one, emptied, where a test has one at a time: what SQL was compiled to is still known."""
     made = _drive()
-    if made.connection.in_transaction:
-        made.connection.rollback()
-    made.connection.deserialize(_empty())
+    made.become(_empty())
     made.fail = lambda _work: None
     return made
 

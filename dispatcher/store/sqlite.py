@@ -191,6 +191,12 @@ class InlineStore:
                 raise
             raise StoreUnavailable(str(error)) from error
 
+    def become(self, content: bytes) -> None:
+        """All that is in it is this from now on (`sqlite3.Connection.serialize`); what was compiled is still known."""
+        if self.connection.in_transaction:
+            self.connection.rollback()
+        self.connection.deserialize(content)
+
     async def close(self) -> None:
         """Let go."""
         self._reading.close()

@@ -88,9 +88,7 @@ class Disk:
     def __init__(self) -> None:
         self.inline = _drive()
         self.connection = self.inline.connection
-        if self.connection.in_transaction:
-            self.connection.rollback()
-        self.connection.deserialize(_empty())
+        self.inline.become(_empty())
         self.free()
         self.away = False
 
