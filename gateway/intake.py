@@ -107,9 +107,8 @@ class Intake:
         self.beat = self._loop.time()
         #: By line: so many were told `busy` and not taken, since it was too much or could not be stored.
         self.refused: Counter[str] = Counter()
-        self._glanced: Counter[str] = (
-            Counter()
-        )  #: of these, what Prometheus was not told yet: a tenth of shedding one
+        #: Of these, what Prometheus was not told yet: a tenth of shedding one.
+        self._glanced: Counter[str] = Counter()
         #: Called with every line and signal heard: the downlink learns from it which line reaches a device.
         self.on_heard: Callable[[OpenLine, Signal], None] | None = None
 

@@ -27,9 +27,8 @@ class OpenLine:
     warned_at: float = field(default=-1e9)
     unreadable: int = 0
     remembers: bool = field(init=False)  #: its session has something to keep; asked once, not for every press
-    glance: Callable[[Frame, datetime], Sequence[Answer] | None] | None = field(
-        init=False
-    )  #: where its session can
+    #: Where its session can.
+    glance: Callable[[Frame, datetime], Sequence[Answer] | None] | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.remembers = isinstance(self.session, Remembering)
